@@ -1,0 +1,112 @@
+"""`fewbits scan`: the main job."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fewbits.cli.options import CacheDir, Csv, Filters, Json, Model, Revision
+from fewbits.errors import FewbitsError
+
+__all__ = ["scan"]
+
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def scan(
+    model: Model,
+    filters: Filters = None,
+    formats: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-f",
+            "-c",
+            "--format",
+            metavar="FORMAT",
+            help="A name (mxfp4), spec (e2m1@32:e8m0) or group (all, mx, bfp, ggml, catalog); repeatable. "
+            "Without: mxfp4 nvfp4 bf16 bfp8 bfp4 bfp2 fp0.",
+            show_default=False,
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", metavar="N", help="The first N matching tensors.", show_default=False)
+    ] = None,
+    revision: Revision = None,
+    cache_dir: CacheDir = None,
+    summary: Annotated[bool, typer.Option("--summary", help="The summary also for a single tensor.")] = False,
+    recompute: Annotated[bool, typer.Option("--recompute", help="Measure again what the run already knows.")] = False,
+    jobs: Annotated[
+        int, typer.Option("--jobs", "-j", min=1, metavar="N", help="Threads; results do not depend on it.")
+    ] = CORES,
+    sample_rows: Annotated[
+        int | None,
+        typer.Option(
+            "--sample-rows",
+            min=1,
+            metavar="N",
+            help="Measure about N rows of each tensor, drawn by the seed, and show standard errors.",
+            show_default=False,
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of --sample-rows.")] = 0,
+    backend: Annotated[
+        str, typer.Option("--backend", metavar="cpu|ttnn", help="ttnn: Tenstorrent's package, where it has the format.")
+    ] = "cpu",
+    strict: Annotated[bool, typer.Option("--strict", help="NaN and infinities are an error.")] = False,
+    run: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--output", metavar="RUN", help="The run directory; default: a place in results/.", show_default=False
+        ),
+    ] = None,
+    json: Json = False,
+    csv: Csv = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No tables and no progress, only the report's path.")
+    ] = False,
+) -> None:
+    """Measure number formats on the tensors of a model: tables, a run directory and a report.
+
+    The same command again continues where it stopped.
+
+    \b
+    fewbits scan sample
+    fewbits scan openai-community/gpt2 h.0 -f mx -f nvfp4
+    fewbits scan model.safetensors -f e2m1@32:e8m0 -f int4-g128 --json
+    fewbits scan synthetic:normal/1024x4096?seed=0 -f all
+    """
+    from fewbits.cli import outputs
+    from fewbits.scan.job import Job, Request
+    from fewbits.scan.loop import Options
+
+    outputs.check(json, csv)
+    options = Options(jobs=jobs, sample_rows=sample_rows, seed=seed, recompute=recompute, strict=strict)
+    request = Request(
+        model, " ".join(filters or []), tuple(formats or ()), limit, revision, cache_dir, backend, run, options
+    )
+    from fewbits.cli.scan_view import View
+
+    job, machine = Job(request), outputs.machine_readable(json, csv)
+    view = View(job, summary=summary, shown=not (quiet or machine), keep=machine or csv is not None)
+    try:
+        view.measure(with_progress=not (quiet or json))
+    except KeyboardInterrupt:
+        view.stop()
+        typer.echo(f"fewbits: interrupted; {view.kept}", err=True)
+        raise typer.Exit(130) from None
+    except FewbitsError as error:
+        view.stop()
+        raise FewbitsError(f"{error}; {view.kept}" if view.measured else str(error)) from error
+    from fewbits.report import write_report
+
+    job.derive()
+    view.finish(write_report(job.path))
+    if machine or csv is not None:
+        from fewbits import table
+
+        outputs.emit(table.rows(view.records), table.COLUMNS, json=json, csv=csv)
+    if quiet and not machine:
+        typer.echo(str(job.path / "report.html"))

@@ -1,0 +1,200 @@
+"""What a format does to values: its levels, its codes, and every number between a value and its reconstruction."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fewbits.block import Block
+from fewbits.element import Element
+from fewbits.errors import UsageError
+from fewbits.format import Format
+from fewbits.kernels import reference
+from fewbits.kernels.rounded import Rounded
+from fewbits.plan import Float32, Plan, plan
+
+__all__ = ["LISTED_BITS", "LevelRow", "bit_pattern", "codes", "levels", "steps"]
+
+SCALES = ("block", "statistic", "ideal_scale", "scale_element", "outer_scale", "scale", "offset")
+LISTED_BITS = 8  # elements of so many bits have all their values listed
+
+
+@dataclass(frozen=True)
+class LevelRow:
+    """One stored array of a format: what it holds, its element, what shares one of it, its bits per weight."""
+
+    what: str
+    element: Element
+    pattern: str
+    shared: str
+    bits: float
+
+
+def levels(f: Format) -> list[LevelRow]:
+    """Values, scales, scales of scales, offsets: everything that is stored, for large tensors."""
+    rows: list[LevelRow] = []
+    size, shared = 1.0, "every value"
+    for depth, level in enumerate(f.levels):
+        what = "value" if depth == 0 else "scale" + " of scales" * (depth - 1)
+        rows.append(LevelRow(what, level.element, bit_pattern(level.element), shared, level.element.bits / size))
+        if level.block is not None:
+            size *= level.block.size
+            shared = _shared(level.block, "values" if depth == 0 else "scales")
+    if f.block is None:
+        return rows
+    first, sharing = f.block.size, _shared(f.block, "values")
+    if f.offset is not None:
+        element, per_block = f.offset.element, f.offset.limit_bits / first
+        rows.append(LevelRow("minimum", element, bit_pattern(element), sharing, per_block))
+    if f.zero:
+        rows.append(LevelRow("zero point", f.element, bit_pattern(f.element), sharing, f.element.bits / first))
+    if f.outliers is not None:
+        kept, element = f.limit_bits - sum(row.bits for row in rows), f.outliers.element
+        rows.append(
+            LevelRow("outliers", element, bit_pattern(element), f"{float(f.outliers.ratio):g} of the values", kept)
+        )
+    return rows
+
+
+def bit_pattern(e: Element) -> str:
+    """The fields of a code, most significant first: `s ee m`; what the code is where it has no fields."""
+    if e.kind in ("float", "wide", "exponent"):
+        sign = "s" if e.signed else ""
+        fields = (sign, _field("e", e.exponent_bits), _field("m", e.mantissa_bits))
+        return " ".join(field for field in fields if field) + f", bias {e.bias}"
+    kinds = {
+        "i": "two's complement",
+        "s": "two's complement, symmetric",
+        "u": "unsigned",
+        "h": "two's complement plus one half",
+    }
+    if e.integer:
+        return kinds[e.integer]
+    return "no bits" if e.kind == "zero" else f"index into {2**e.bits} values"
+
+
+def codes(e: Element) -> Iterator[tuple[int, str, float]]:
+    """(code, its bits, its value) of every code; NaN where a code stands for no number."""
+    for code, value in enumerate(e.decoded):
+        yield code, f"{code:0{e.bits}b}" if e.bits else "", value
+
+
+def steps(values: Sequence[float], f: Format) -> list[dict[str, Any]]:
+    """A row per value, quantized together as one row of a tensor: everything from statistic to error.
+
+    Keys: value, block, statistic, ideal_scale, scale_element (the stored scale in units of its own scale), outer_scale,
+    scale, offset, scaled (value over scale, as it is rounded), below, above (the candidates), chosen, code, bits,
+    reconstruction, error. None where a format has no such thing or the value is not finite. UsageError for options
+    that mix values.
+    """
+    if f.hadamard or f.outliers or f.mean:
+        raise UsageError(
+            f"the steps of a single value are not defined with {' '.join(f.options)}; leave the option out"
+        )
+    x = np.asarray(values, np.float32).reshape(1, 1, -1)
+    p = plan(f)
+    finite = np.where(np.isfinite(x), x, np.float32(np.nan))
+    made = reference.quantize(finite, p)
+    columns = _columns(finite, p, made) if p.scaled else {}
+    e = f.element
+    rows = []
+    for i, value in enumerate(x.ravel().tolist()):
+        known = math.isfinite(value)
+        row: dict[str, Any] = {"value": value, **dict.fromkeys(SCALES)}
+        row |= {name: _python(column[i]) for name, column in columns.items()} if known else {}
+        scaled = row.pop("scaled", None) if columns else value
+        chosen = float(made.elements.ravel()[i]) if known else None
+        below, above = _neighbours(e, scaled if known else None)
+        y = float(made.values.ravel()[i]) if known else value
+        code = _code(e, chosen)
+        pattern = None if code is None else f"{code:0{e.bits}b}"
+        rows.append(
+            row
+            | {
+                "scaled": scaled,
+                "below": below,
+                "above": above,
+                "chosen": chosen,
+                "code": code,
+                "bits": pattern,
+                "reconstruction": y,
+                "error": y - value if known else None,
+            }
+        )
+    return rows
+
+
+def _columns(x: Float32, p: Plan, made: Rounded) -> dict[str, Float32]:
+    """Per value: number of its block, statistic, ideal and stored scale, offset, and what is rounded."""
+    level, scales = p.levels[0], made.scales
+    assert level.block is not None
+    assert scales is not None
+    grid = level.block.grid(x.shape)
+    blocks = reference.cut(x.reshape(grid.shape), grid)
+    lows, statistic = reference.statistics(blocks, level, zero=p.zero_point)
+
+    def spread(per_block: np.ndarray) -> Float32:
+        return reference.uncut(np.broadcast_to(per_block[..., None], blocks.shape).astype(np.float32), grid).ravel()
+
+    number = np.arange(statistic.size).reshape(statistic.shape)
+    searched = p.rule is not None and bool(p.rule.search)  # the scale is then found by trying, not from a statistic
+    found = {"block": spread(number)}
+    if not searched:
+        found |= {"statistic": spread(statistic), "ideal_scale": spread(scales.exact)}
+    if scales.inner is not None and p.levels[1].block is not None:
+        outer = p.levels[1].block.grid(statistic.shape)
+        each = np.broadcast_to(scales.inner.values[..., None], (*outer.counts, outer.rows * outer.columns))
+        found["scale_element"] = spread(scales.elements)
+        found["outer_scale"] = spread(reference.uncut(each.astype(np.float32), outer).reshape(statistic.shape))
+    found["scale"] = spread(scales.values)
+    divisor = spread(scales.exact) if p.exact else found["scale"]
+    shifted = x.ravel()
+    if made.offsets is not None:
+        found["offset"] = spread(made.offsets.values) * np.float32(1 if p.rule and p.rule.offset == "added" else -1)
+        shifted = shifted - (spread(lows) if p.exact else found["offset"])
+    with np.errstate(all="ignore"):
+        found["scaled"] = np.where(divisor == 0, np.float32(0), shifted / divisor).astype(np.float32)
+    if made.zero_points is not None:
+        found["offset"] = spread(made.zero_points)
+        found["scaled"] = found["scaled"] + found["offset"]
+    return found
+
+
+def _neighbours(e: Element, x: float | None) -> tuple[float | None, float | None]:
+    """The largest value ≤ x and the smallest ≥ x; None beyond the ends, and for elements too wide to list."""
+    if x is None or e.bits > 16 or e.kind == "zero":
+        return None, None
+    below = [v for v in e.values if v <= x]
+    above = [v for v in e.values if v >= x]
+    return max(below, default=None), min(above, default=None)
+
+
+def _code(e: Element, value: float | None) -> int | None:
+    """The code of a representable value; float32 has the bits of IEEE 754."""
+    if value is None or e.kind == "zero":
+        return None
+    if e.bits == 32:
+        return int(np.float32(value).view(np.uint32))
+    same = (c for c, v in enumerate(e.decoded) if v == value and math.copysign(1, v) == math.copysign(1, value))
+    return next(same, next((c for c, v in enumerate(e.decoded) if v == value), None))
+
+
+def _python(value: np.float32) -> float:
+    number = float(value)
+    return number
+
+
+def _shared(block: Block, things: str) -> str:
+    whole = {"tensor": f"all {things}", "row": f"a row of {things}", "col": f"a column of {things}"}
+    named = whole | {"matrix": f"a matrix of {things}"}
+    return (
+        named.get(str(block)) or f"{str(block).replace('flat', '')} {things}{' (flat)' if block.kind == 'flat' else ''}"
+    )
+
+
+def _field(letter: str, bits: int) -> str:
+    return letter * bits if bits <= 11 else f"{letter}×{bits}"

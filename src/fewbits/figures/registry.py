@@ -1,0 +1,60 @@
+"""The registry: what a figure is called, what it shows, and which columns of the table it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from fewbits import metrics
+from fewbits.errors import UnknownName, UsageError
+
+if TYPE_CHECKING:
+    import altair as alt
+    import polars
+
+__all__ = ["FIGURES", "Draw", "Figure", "draw", "register"]
+
+
+F = TypeVar("F", bound="Draw")
+
+# A pure function of a table and a metric's name; options choose among what the table has, never bring data.
+Draw = Callable[..., "alt.LayerChart"]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure and the columns it needs besides that of the metric."""
+
+    name: str
+    title: str
+    needs: tuple[str, ...]
+    function: Draw
+
+
+FIGURES: dict[str, Figure] = {}
+
+
+def register(title: str, needs: tuple[str, ...]) -> Callable[[Draw], Draw]:
+    """Enter a function of a table into `FIGURES` under its own name."""
+
+    def enter(function: Draw) -> Draw:
+        name = function.__name__
+        if name in FIGURES:
+            raise ValueError(f"two figures are called '{name}'")
+        FIGURES[name] = Figure(name, title, needs, function)
+        return function
+
+    return enter
+
+
+def draw(name: str, table: polars.DataFrame, metric: str = "sqnr_db", **options: Any) -> alt.LayerChart:
+    """The chart `name` of a table; UnknownName: no such figure or metric, UsageError: the table lacks columns."""
+    if name not in FIGURES:
+        raise UnknownName(f"unknown figure '{name}'; figures are {', '.join(FIGURES)}")
+    if metric not in {row.name for row in metrics.METRICS}:
+        raise UnknownName(f"unknown metric '{metric}'; metrics are {', '.join(row.name for row in metrics.METRICS)}")
+    figure = FIGURES[name]
+    if missing := [column for column in (*figure.needs, metric) if column not in table.columns]:
+        raise UsageError(f"figure '{name}' needs the columns {', '.join(missing)}, which the table does not have")
+    return figure.function(table, metric, **options)

@@ -1,0 +1,109 @@
+"""The fast path, compiled: binade elements, ties to even, values divided by the stored scale, no offsets."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from fewbits.kernels.arithmetic import OPTIONS, round_even
+from fewbits.kernels.bits import EXPONENT, MAGNITUDE, SIGN, add, bit_and, from_bits, to_bits, truncate
+from fewbits.kernels.sums import STRIP, add_errors
+
+SMALLEST_NORMAL = np.int32(0x00800000)
+
+
+@njit(**OPTIONS)
+def spread(row, start, stop, columns, out):  # type: ignore[no-untyped-def]
+    """out[i] = the number of the block that column start + i lies in; `row` holds one number per block, or one for all."""
+    if row.shape[0] == 1:
+        for i in range(stop - start):
+            out[i] = row[0]
+        return
+    b = start // columns
+    end = (b + 1) * columns - start
+    at, length = 0, stop - start
+    while at < length:
+        part = out[at : min(end, length)]
+        value = row[b]
+        for i in range(part.shape[0]):
+            part[i] = value
+        at = end
+        end += columns
+        b += 1
+
+
+@njit(**OPTIONS)
+def round_strip(x, s, lowest, highest, least_exponent, shift, zero, window, y):  # type: ignore[no-untyped-def]
+    """y = x rounded with divisors s (infinite for a zero scale); how many x lie beyond the element's range.
+
+    `window` other than 0 truncates magnitudes to multiples of 1 / window first (block floats).
+    """
+    clipped = np.int32(0)
+    if window:
+        for i in range(x.shape[0]):
+            v = truncate(x[i] / s[i] * window) / window
+            v = v if bit_and(to_bits(x[i]), MAGNITUDE) >= SMALLEST_NORMAL else np.float32(0)
+            scale = s[i] if bit_and(to_bits(s[i]), MAGNITUDE) < EXPONENT else from_bits(bit_and(to_bits(s[i]), SIGN))
+            y[i] = round_even(v, lowest, highest, least_exponent, shift, zero) * scale
+            beyond = ((v > highest) | (v < lowest)) & (bit_and(to_bits(x[i]), MAGNITUDE) < EXPONENT)
+            clipped = add(clipped, np.int32(1) if beyond else np.int32(0))
+        return clipped
+    for i in range(x.shape[0]):
+        v = x[i] / s[i]
+        scale = s[i] if bit_and(to_bits(s[i]), MAGNITUDE) < EXPONENT else from_bits(bit_and(to_bits(s[i]), SIGN))
+        y[i] = round_even(v, lowest, highest, least_exponent, shift, zero) * scale
+        beyond = ((v > highest) | (v < lowest)) & (bit_and(to_bits(x[i]), MAGNITUDE) < EXPONENT)
+        clipped = add(clipped, np.int32(1) if beyond else np.int32(0))
+    return clipped
+
+
+@njit(**OPTIONS)
+def reconstruct(x, divisor, rows, columns, element, window, y):  # type: ignore[no-untyped-def]
+    """Fill y for x of (matrices, rows, columns); non-finite x pass through."""
+    lowest, highest, least_exponent, shift, zero = element
+    s = np.empty(STRIP, np.float32)
+    for m in range(x.shape[0]):
+        for r in range(x.shape[1]):
+            numbers = divisor[m if divisor.shape[0] > 1 else 0, r // rows if divisor.shape[1] > 1 else 0]
+            for start in range(0, x.shape[2], STRIP):
+                stop = min(start + STRIP, x.shape[2])
+                n = stop - start
+                spread(numbers, start, stop, columns, s)
+                given, out = x[m, r, start:stop], y[m, r, start:stop]
+                round_strip(given, s[:n], lowest, highest, least_exponent, shift, zero, window, out)
+                for i in range(n):
+                    out[i] = out[i] if bit_and(to_bits(given[i]), MAGNITUDE) < EXPONENT else given[i]
+
+
+@njit(**OPTIONS)
+def sum_errors(x, divisor, rows, columns, element, window, group_rows, group_columns, out):  # type: ignore[no-untyped-def]
+    """As `sums.sum_errors`, with reconstructions that never leave the cache."""
+    lowest, highest, least_exponent, shift, zero = element
+    a, s, y = np.empty(STRIP, np.float32), np.empty(STRIP, np.float32), np.empty(STRIP, np.float32)
+    scratch = np.empty((4, STRIP // 4), np.float32)
+    tall = group_rows if group_rows else x.shape[1]
+    wide = group_columns if group_columns else x.shape[2]
+    for m in range(x.shape[0]):
+        for top in range(0, x.shape[1], tall):
+            for left in range(0, x.shape[2], wide):
+                total = out[m if group_rows else 0, top // tall, left // wide]
+                right = min(left + wide, x.shape[2])
+                held = 0
+                for r in range(top, min(top + tall, x.shape[1])):
+                    numbers = divisor[m if divisor.shape[0] > 1 else 0, r // rows if divisor.shape[1] > 1 else 0]
+                    start = left
+                    while start < right:
+                        stop = min(start + STRIP - held, right)
+                        given, kept = x[m, r, start:stop], a[held : held + stop - start]
+                        for i in range(kept.shape[0]):
+                            kept[i] = given[i]
+                        spread(numbers, start, stop, columns, s[held:])
+                        held += stop - start
+                        start = stop
+                        if held == STRIP:
+                            clipped = round_strip(a, s, lowest, highest, least_exponent, shift, zero, window, y)
+                            add_errors(a, y, held, clipped, scratch, total)
+                            held = 0
+                if held:
+                    clipped = round_strip(a[:held], s[:held], lowest, highest, least_exponent, shift, zero, window, y[:held])
+                    add_errors(a, y, held, clipped, scratch, total)

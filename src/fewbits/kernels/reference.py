@@ -1,0 +1,349 @@
+"""The definition of every format, in readable numpy: slow, and what all other kernels must equal bit for bit.
+
+Arrays are cut into blocks: (matrices, rows, columns) becomes (matrices, block rows, block columns, values of a block), short
+blocks filled with NaN. NaN stands for "no number here" throughout: padding and non-finite input take part in nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Protocol
+
+import numpy as np
+
+from fewbits.block import Grid
+from fewbits.kernels import search_reference
+from fewbits.kernels.rounded import Rounded, Scales
+from fewbits.kernels.searched import searched
+from fewbits.plan import BINADE, BRAIN, CEILING, DOWN, EXACT, HALF, NOTHING, UP, Float32, Level, Plan, Rounding, significant_bits
+
+LANES = 16
+SEGMENT = 4096
+ONE = np.ones((), np.float32)
+
+
+class Scaler(Protocol):
+    """Stored scales of statistics, times multipliers (one, or one per block) before they are stored."""
+
+    def __call__(self, s: Float32, m: Float32 = ONE) -> Scales: ...
+
+
+def quantize(x: Float32, plan: Plan) -> Rounded:
+    """Round `x` of shape (matrices, rows, columns); NaN passes through, infinities must have been replaced by NaN."""
+    with np.errstate(all="ignore"):
+        if not plan.scaled:
+            elements = round_to(x, plan.levels[0].rounding)
+            return Rounded(elements, None, None, None, elements)
+        level = plan.levels[0]
+        assert level.block is not None
+        if plan.rule is not None and plan.rule.search:
+            return searched(x, plan, search_reference)
+        grid = level.block.grid(x.shape)
+        rounded = _best(cut(x.reshape(grid.shape), grid), plan)
+        shape = x.shape
+        return Rounded(
+            uncut(rounded.elements, grid).reshape(shape), rounded.scales, rounded.offsets, rounded.zero_points,
+            uncut(rounded.values, grid).reshape(shape),
+        )  # fmt: skip
+
+
+def cut(x: Float32, grid: Grid) -> Float32:
+    """(matrices, rows, columns) → (matrices, block rows, block columns, rows · columns of a block), NaN where a block is short."""
+    m, gr, gc = grid.counts
+    full = np.full((m, gr * grid.rows, gc * grid.columns), np.nan, np.float32)
+    full[:, : x.shape[1], : x.shape[2]] = x
+    return full.reshape(m, gr, grid.rows, gc, grid.columns).transpose(0, 1, 3, 2, 4).reshape(m, gr, gc, grid.rows * grid.columns)
+
+
+def uncut(blocks: Float32, grid: Grid) -> Float32:
+    """The inverse of `cut`."""
+    m, gr, gc = grid.counts
+    full = blocks.reshape(m, gr, gc, grid.rows, grid.columns).transpose(0, 1, 3, 2, 4)
+    return np.ascontiguousarray(full.reshape(m, gr * grid.rows, gc * grid.columns)[:, : grid.shape[1], : grid.shape[2]])
+
+
+def _best(blocks: Float32, plan: Plan) -> Rounded:
+    """Blocks rounded with the rule's scale, or with the best of its candidates: least error, ties to the first."""
+    level, rule = plan.levels[0], plan.rule
+    assert rule is not None
+    lows, statistic = statistics(blocks, level, zero=plan.zero_point)
+    offsets = _offsets(lows, plan)
+    to_scales = scaler(statistic, plan)
+    if not len(plan.multipliers):
+        return _apply(blocks, to_scales(statistic), lows, offsets, plan)
+    tried = [_apply(blocks, to_scales(statistic, m), lows, offsets, plan) for m in plan.multipliers]
+    errors = np.stack([ERRORS[rule.error](blocks, t.values) for t in tried])
+    choice = np.argmin(errors, axis=0)
+    # the chosen multipliers decide every array at once, so that scales of scales stay consistent
+    return _apply(blocks, to_scales(statistic, plan.multipliers[choice]), lows, offsets, plan)
+
+
+def _apply(blocks: Float32, scales: Scales, lows: Float32, offsets: Scales | None, plan: Plan) -> Rounded:
+    level, rule = plan.levels[0], plan.rule
+    assert rule is not None
+    s = (scales.exact if plan.exact else scales.values)[..., None]
+    if plan.zero_point:
+        e = level.rounding
+        z = np.clip(np.rint(np.float32(e.lowest) - divide(lows, scales.values)), np.float32(e.lowest), np.float32(e.highest))
+        z = np.where(scales.values == 0, np.float32(max(e.lowest, 0)), z).astype(np.float32)[..., None]
+        v = _divided(blocks, s, level, short=_short(blocks, level))
+        whole = np.rint(v) + z if rule.zero_point == "after" else np.rint(v + z)
+        q = np.clip(whole, np.float32(e.lowest), np.float32(e.highest)) + np.float32(0)
+        return Rounded(q, scales, None, z[..., 0], (q - z) * scales.values[..., None])
+    shifted = blocks
+    if offsets is not None:
+        stored = offsets.values[..., None]
+        shifted = blocks - lows[..., None] if plan.exact else (blocks - stored if rule.offset == "added" else blocks + stored)
+    v = _divided(shifted, s, level, _short(blocks, level)) if scales.factors is None else shifted * scales.factors[..., None]
+    if rule.align:
+        v = _aligned(v, blocks, level.rounding)
+    q = round_to(v, level.rounding)
+    y = q * scales.values[..., None]
+    if offsets is not None:
+        y = y + stored if rule.offset == "added" else y - stored
+    return Rounded(q, scales, offsets, None, y)
+
+
+def divide(x: Float32, s: Float32) -> Float32:
+    """x / s in float32, zero (of the sign of x) where s is zero."""
+    return (x / np.where(s == 0, np.float32(np.inf), s)).astype(np.float32)
+
+
+def _divided(x: Float32, s: Float32, level: Level, short: np.ndarray | None) -> Float32:
+    if not level.reciprocal:
+        return divide(x, s)
+    if level.scale_minimum:
+        s = np.maximum(s, np.float32(level.scale_minimum))
+    inverse = np.float32(1) / s
+    inverse = np.where(np.isfinite(inverse), inverse, np.float32(0)).astype(np.float32)
+    product = x * inverse
+    return product if short is None else np.where(short, divide(x, s), product)
+
+
+def _short(blocks: Float32, level: Level) -> np.ndarray | None:
+    """The last block of a flat cut, where it is short: it is divided, not multiplied."""
+    if level.block is None or level.block.kind != "flat" or not level.reciprocal:
+        return None
+    return np.isnan(blocks[..., -1:])
+
+
+def _aligned(v: Float32, blocks: Float32, r: Rounding) -> Float32:
+    """Magnitudes truncated to the 24-bit window under the shared exponent; float32 subnormals are zero."""
+    window = np.float32(2.0 ** (24 - r.element.bits + 1))
+    truncated = np.trunc(v * window) / window
+    return np.where(np.abs(blocks) < np.float32(2.0**-126), np.float32(0), truncated).astype(np.float32)
+
+
+def statistics(blocks: Float32, level: Level, zero: bool = False) -> tuple[Float32, Float32]:
+    """(minimum, statistic) of each block over the numbers there are; zeros for a block without any. `zero`: the range includes 0."""
+    missing = np.isnan(blocks)
+    magnitude = np.abs(np.where(missing, np.float32(0), blocks))
+    amax = magnitude.max(axis=-1)
+    none = np.zeros_like(amax)
+    if level.statistic == "amax":
+        return none, amax
+    if level.statistic == "signed":
+        first = np.argmax(magnitude, axis=-1)[..., None]
+        return none, np.take_along_axis(np.where(missing, np.float32(0), blocks), first, axis=-1)[..., 0] + np.float32(0)
+    if level.statistic == "range":
+        empty = missing.all(axis=-1)
+        low = np.where(empty, np.float32(0), np.where(missing, np.float32(np.inf), blocks).min(axis=-1)) + np.float32(0)
+        high = np.where(empty, np.float32(0), np.where(missing, np.float32(-np.inf), blocks).max(axis=-1))
+        low, high = (np.minimum(low, np.float32(0)), np.maximum(high, np.float32(0))) if zero else (low, high)
+        return low, high - low + np.float32(0)
+    counts = (~missing).sum(axis=-1)
+    if level.statistic == "rms":
+        squares = lane_sum(np.where(missing, 0, blocks).astype(np.float64) ** 2)
+        return none, np.minimum(float(level.parameter) * np.sqrt(squares / np.maximum(counts, 1)), np.finfo(np.float32).max).astype(np.float32)
+    ranked = np.sort(np.where(missing, np.float32(np.inf), magnitude), axis=-1)
+    p = level.parameter
+    index = np.array([[max(math.ceil(int(n) * p / 100) - 1, 0) for n in row] for row in counts.reshape(-1, max(counts.shape[-1], 1))], np.int64)
+    picked = np.take_along_axis(ranked, index.reshape(counts.shape)[..., None], axis=-1)[..., 0]
+    return none, np.where(counts == 0, np.float32(0), picked).astype(np.float32)
+
+
+def lane_sum(v: np.ndarray) -> np.ndarray:
+    """Sum of float64 over the last axis in the contract's order: segments of 4096, in each 16 lanes, lanes added pairwise."""
+    length = v.shape[-1]
+    total = np.zeros(v.shape[:-1])
+    for start in range(0, length, SEGMENT):
+        part = v[..., start : start + SEGMENT]
+        padded = np.zeros((*v.shape[:-1], -(-part.shape[-1] // LANES) * LANES))
+        padded[..., : part.shape[-1]] = part
+        lanes = np.zeros((*v.shape[:-1], LANES))
+        for i in range(0, padded.shape[-1], LANES):
+            lanes = lanes + padded[..., i : i + LANES]
+        while lanes.shape[-1] > 1:
+            half = lanes.shape[-1] // 2
+            lanes = lanes[..., :half] + lanes[..., half:]
+        total = total + lanes[..., 0]
+    return total
+
+
+def squared_error(x: Float32, y: Float32) -> np.ndarray:
+    """Σ (y − x)² of each block: float32 differences, squared and added in float64."""
+    e = (y - x).astype(np.float64)
+    return lane_sum(np.where(np.isnan(e), 0, e) ** 2)
+
+
+def absolute_error(x: Float32, y: Float32) -> np.ndarray:
+    """Σ |y − x| of each block: float32 differences, added in float64."""
+    e = (y - x).astype(np.float64)
+    return lane_sum(np.where(np.isnan(e), 0, np.abs(e)))
+
+
+def largest_error(x: Float32, y: Float32) -> np.ndarray:
+    """max |y − x| of each block: float32 differences."""
+    e = np.abs(y - x)
+    return np.where(np.isnan(e), 0, e).max(axis=-1).astype(np.float64)
+
+
+ERRORS = {"squared": squared_error, "absolute": absolute_error, "largest": largest_error}
+
+
+def scaler(statistic: Float32, plan: Plan) -> Scaler:
+    """A function from statistics to stored scales; outer scales are fixed by `statistic`, whatever candidate is tried."""
+    if plan.power:
+        return lambda s, m=ONE: _power_scales(s, plan)
+    return _scaler(statistic, plan.levels, 1, plan.levels[0].target)
+
+
+def _scaler(statistic: Float32, levels: tuple[Level, ...], at: int, target: float, inverted: bool = False) -> Scaler:
+    """Scales of level `at` for statistics that map to `target` there: stored = round(statistic / (target · outer scale) · multiplier).
+
+    Two other ways for an outer scale g to enter: separate, stored = round(((statistic / target) / g) · multiplier), values times
+    (1 / g) / stored; inverted, G = target / statistic of the outermost level, g = 1 / G, stored = round((statistic / target) · G · multiplier),
+    and without an outer scale values times G.
+    """
+    level = levels[at]
+    if level.block is None:
+        inverted = inverted or level.outer == "inverted"
+
+        def bare(s: Float32, m: Float32 = ONE) -> Scales:
+            inverse = _inverse(s, target)
+            exact = (np.float32(1) / inverse if inverted else s / np.float32(target)) * m
+            stored = store(exact, level, s)
+            return Scales(stored, None, stored, exact, np.float32(0), inverse / m if inverted else None)
+
+        return bare
+    grid = level.block.grid(statistic.shape)
+
+    def centred(s: Float32) -> tuple[Float32, np.float32]:
+        if not level.mean:
+            return s, np.float32(0)
+        mean = np.float32(s.mean(dtype=np.float64))
+        return (s - mean).astype(np.float32), mean
+
+    outer_statistic = statistics(cut(centred(statistic)[0].reshape(grid.shape), grid), level)[1]
+    outer_target = float(np.float32(target) * np.float32(level.target))
+    outer = _scaler(outer_statistic, levels, at + 1, outer_target, level.outer == "inverted")(outer_statistic)
+    g = outer.values[..., None]
+
+    def nested(s: Float32, m: Float32 = ONE) -> Scales:
+        c, mean = centred(s)
+        blocks = cut(c.reshape(grid.shape), grid)
+        exact = blocks / np.float32(target)
+        if level.outer == "inverted":
+            v = exact * _inverse(outer_statistic, outer_target)[..., None]
+        elif level.outer == "separate":
+            v = divide(exact, g)
+        elif level.reciprocal:
+            v = _divided(exact, g, level, _short(blocks, level))
+        else:
+            v = divide(blocks, np.float32(target) * g)
+        stored = store(v * cut(np.broadcast_to(m, s.shape).reshape(grid.shape), grid), level, blocks)
+        values = (stored * g).astype(np.float32)
+        factors = divide(divide(ONE, g), stored) if level.outer == "separate" else None
+
+        def back(b: Float32) -> Float32:
+            return uncut(b, grid).reshape(s.shape)
+
+        return Scales(
+            back(stored), outer, back(values) + mean if level.mean else back(values), s / np.float32(target) * m, mean,
+            None if factors is None else back(factors),
+        )  # fmt: skip
+
+    return nested
+
+
+def _inverse(statistic: Float32, target: float) -> Float32:
+    """target / statistic, kept finite."""
+    return np.minimum(np.float32(target) / statistic, np.finfo(np.float32).max)
+
+
+def store(v: Float32, level: Level, original: Float32) -> Float32:
+    """Scales rounded to their element; kept finite and, where the rule says so, off zero for non-zero blocks."""
+    r = level.rounding
+    stored = round_to(v, r)
+    if level.clamp:
+        stored = np.clip(stored, np.float32(r.lowest), np.float32(r.highest))
+    if level.least:
+        stored = np.where((original != 0) & (np.abs(stored) < np.float32(level.least)), np.copysign(np.float32(level.least), original), stored)
+    return np.where(np.isnan(v), np.float32(np.nan), stored).astype(np.float32)
+
+
+def _power_scales(statistic: Float32, plan: Plan) -> Scales:
+    """Powers of two found from exponent and significand, exactly: floor, ceil, rceil and even differ in the significand that rounds up."""
+    level, scale, rule = plan.levels[0], plan.levels[1].rounding, plan.rule
+    assert rule is not None
+    s = statistic.astype(np.float64)
+    significand, exponent = np.frexp(np.where(s == 0, 1, s))
+    significand, exponent = significand * 2, exponent - 1
+    target_significand, target_exponent = math.frexp(level.target)[0] * 2, math.frexp(level.target)[1] - 1
+    kept = significant_bits(level.rounding) if rule.amax_bits is None else rule.amax_bits
+    if rule.log2 == "float32":
+        exponent = np.floor(np.log2(np.where(s == 0, 1, s)).astype(np.float32)).astype(np.int64)
+    steps = {
+        DOWN: -(significand < target_significand).astype(np.int64) if rule.log2 == "exact" else 0,
+        CEILING: (significand > target_significand).astype(np.int64),
+        HALF: (significand >= 2 - 2.0 ** -(kept + 1)).astype(np.int64),
+    }
+    k = exponent - target_exponent + steps[scale.mode]
+    values = np.ldexp(1.0, np.clip(np.where(s == 0, -127, k), -127, 127)).astype(np.float32)
+    return Scales(values, None, values, values, np.float32(0))
+
+
+def round_to(x: Float32, r: Rounding) -> Float32:
+    """x rounded to the element: finite values saturate (wide floats overflow to infinity), NaN stays."""
+    if r.form == EXACT:
+        return x
+    if r.form == NOTHING:
+        return np.where(np.isnan(x), x, np.float32(0))
+    if r.form == BRAIN:
+        u = x.view(np.uint32).astype(np.uint64)
+        y = (((u + 0x7FFF + ((u >> 16) & 1)) >> 16) << 16).astype(np.uint32).view(np.float32)
+        return np.where(np.isnan(x), x, y)
+    if r.element.kind == "wide":
+        y = _round_binade(x, r)
+        return np.where(np.abs(x) >= np.float32(r.overflow), np.copysign(np.float32(np.inf), x), y).astype(np.float32)
+    if r.mode == UP and r.form == BINADE:
+        bias = np.float32(-r.lowest)
+        v = np.clip(np.trunc(x + (bias + np.float32(0.5))), 0, np.float32(r.highest - r.lowest)) - bias
+        return np.where(np.isnan(x), x, v).astype(np.float32)
+    index = np.searchsorted(r.cuts, x, side="right")
+    y = r.values[np.minimum(index, len(r.values) - 1)]
+    if r.negative_zero:
+        y = np.where((y == 0) & np.signbit(x), np.float32(-0.0), y)
+    return np.where(np.isnan(x), x, y).astype(np.float32)
+
+
+def _round_binade(x: Float32, r: Rounding) -> Float32:
+    """Nearest even multiple of the step of x's binade, in float64 (exact for float32 input)."""
+    v = np.clip(x.astype(np.float64), r.lowest, r.highest)
+    exponent = np.maximum(np.frexp(v)[1] - 1, r.min_exponent)
+    step = np.ldexp(1.0, exponent - r.mantissa_bits)
+    y = np.rint(v / step) * step
+    return np.where(np.isnan(x), x, np.copysign(y, x)).astype(np.float32)
+
+
+def _offsets(lows: Float32, plan: Plan) -> Scales | None:
+    """Stored minima: of their negatives where the rule subtracts, like the scale where no element is named."""
+    if not plan.offset:
+        return None
+    assert plan.rule is not None
+    level = plan.offset[0]
+    wanted = lows if plan.rule.offset == "added" else -lows
+    wanted = np.where(np.isnan(wanted), np.float32(0), wanted).astype(np.float32) + np.float32(0)
+    if level.rounding.lowest >= 0:
+        wanted = np.maximum(wanted, np.float32(0))
+    return _scaler(np.abs(wanted) if level.block else wanted, plan.offset, 0, 1.0)(wanted)

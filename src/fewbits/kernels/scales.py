@@ -1,0 +1,192 @@
+"""Stored scales of blocks, level by level; the counterpart of `reference.scaler`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numba import njit
+
+from fewbits.kernels.arithmetic import OPTIONS, arguments, round_even, round_one
+from fewbits.kernels.bits import add, bit_or, from_bits, shift_left, shift_right, to_bits
+from fewbits.kernels.fast import spread
+from fewbits.kernels.rounded import Scales
+from fewbits.kernels.statistics import statistics
+from fewbits.plan import BINADE, CEILING, EVEN, HALF, Float32, Level, Plan, significant_bits
+
+NEVER = 1 << 23  # no significand is that large
+SMALLEST_NORMAL = np.float32(1.1754943508222875e-38)
+HALF_POWER = np.int32(1 << 22)  # the bits of 2^-127
+
+
+def scaler(statistic: Float32, plan: Plan, known: Float32 | None = None) -> Callable[[Float32], Scales]:
+    """A function from statistics to stored scales; outer scales are fixed by `statistic`.
+
+    `known` is the statistic of the outermost blocks, where they span more than is at hand (a scale of the whole tensor).
+    """
+    if plan.power:
+        return lambda s: _power_scales(s, plan)
+    return level_scaler(statistic, plan.levels, 1, plan.levels[0].target, known)
+
+
+def level_scaler(
+    statistic: Float32, levels: tuple[Level, ...], at: int, target: float, known: Float32 | None = None
+) -> Callable[[Float32], Scales]:
+    """Scales of level `at` for statistics that map to `target` there: stored = round(statistic / (target · outer scale))."""
+    level = levels[at]
+    to = np.float32(target)
+    if level.block is None:
+
+        def bare(s: Float32) -> Scales:
+            exact, stored = np.empty_like(s), np.empty_like(s)
+            _store(s, to, np.ones((1, 1, 1), np.float32), s.shape[1], s.shape[2], arguments(level.rounding), _flags(level), exact, stored, stored)
+            return Scales(stored, None, stored, exact, np.float32(0))
+
+        return bare
+    grid = level.block.grid(statistic.shape)
+
+    def centred(s: Float32) -> tuple[Float32, np.float32]:
+        if not level.mean:
+            return s, np.float32(0)
+        mean = np.float32(s.mean(dtype=np.float64))
+        return (s - mean).astype(np.float32), mean
+
+    outer_statistic = known if known is not None else statistics(centred(statistic)[0].reshape(grid.shape), grid, level)[1]
+    outer = level_scaler(outer_statistic, levels, at + 1, float(to * np.float32(level.target)))(outer_statistic)
+
+    def nested(s: Float32) -> Scales:
+        centre, mean = centred(s)
+        exact, stored, values = np.empty_like(s), np.empty_like(s), np.empty_like(s)
+        flags = _flags(level, short=level.block is not None and level.block.kind == "flat" and level.reciprocal)
+        shape = grid.shape
+        _store(
+            centre.reshape(shape), to, outer.values, grid.rows, grid.columns, arguments(level.rounding), flags,
+            exact.reshape(shape), stored.reshape(shape), values.reshape(shape),
+        )  # fmt: skip
+        if level.mean:
+            exact, values = (s / to).astype(np.float32), values + mean
+        return Scales(stored, outer, values, exact, mean)
+
+    return nested
+
+
+def _flags(level: Level, short: bool = False) -> tuple[bool, bool, bool, bool, np.float32, np.float32]:
+    nested = level.block is not None
+    return level.clamp, level.least, level.reciprocal and nested, short, np.float32(level.scale_minimum), np.float32(level.rounding.smallest)
+
+
+@njit(**OPTIONS)
+def _store(s, target, outer, rows, columns, a, flags, exact, stored, values):  # type: ignore[no-untyped-def]
+    clamp, least, reciprocal, short, minimum, smallest = flags
+    divisor, scale = np.empty(s.shape[2], np.float32), np.empty(s.shape[2], np.float32)
+    for m in range(s.shape[0]):
+        for r in range(s.shape[1]):
+            given, e, q, y = s[m, r], exact[m, r], stored[m, r], values[m, r]
+            spread(outer[m if outer.shape[0] > 1 else 0, r // rows if outer.shape[1] > 1 else 0], 0, s.shape[2], columns, scale)
+            for i in range(given.shape[0]):
+                e[i] = given[i] / target
+            if reciprocal:
+                whole = given.shape[0] - given.shape[0] % columns if short else given.shape[0]
+                for i in range(given.shape[0]):
+                    inverse = np.float32(1) / max(scale[i], minimum)
+                    inverse = inverse if math.isfinite(inverse) else np.float32(0)
+                    divided = e[i] / (scale[i] if scale[i] != 0 else np.float32(np.inf))
+                    q[i] = round_one(e[i] * inverse if i < whole else divided, a)
+            else:
+                for i in range(given.shape[0]):
+                    d = target * scale[i]
+                    divisor[i] = d if d != np.float32(0) else np.float32(np.inf)
+                if a.form == BINADE and a.mode == EVEN and a.overflow == np.float32(np.inf):
+                    _divide_fast(given, divisor, a.lowest, a.highest, a.least_exponent, a.shift, a.zero, q)
+                else:
+                    for i in range(given.shape[0]):
+                        q[i] = round_one(given[i] / divisor[i], a)
+            if clamp:
+                for i in range(given.shape[0]):
+                    q[i] = min(max(q[i], a.lowest), a.highest)
+            if least:
+                for i in range(given.shape[0]):
+                    q[i] = np.float32(math.copysign(smallest, given[i])) if (q[i] == np.float32(0)) & (given[i] != np.float32(0)) else q[i]
+            for i in range(given.shape[0]):
+                y[i] = q[i] * scale[i]
+
+
+@njit(**OPTIONS)
+def _divide_fast(x, d, lowest, highest, least_exponent, shift, zero, q):  # type: ignore[no-untyped-def]
+    for i in range(x.shape[0]):
+        q[i] = round_even(x[i] / d[i], lowest, highest, least_exponent, shift, zero)
+
+
+def _power_scales(statistic: Float32, plan: Plan) -> Scales:
+    """Powers of two from the bits: the exponent, and one more where the significand reaches a cut."""
+    values = np.empty_like(statistic)
+    up, exponent = _cuts(plan)
+    _powers(statistic.reshape(-1), up, exponent, values.reshape(-1))
+    return Scales(values, None, values, values, np.float32(0))
+
+
+def _cuts(plan: Plan) -> tuple[np.ndarray, int]:
+    """(for each exponent field, the least 23-bit significand that takes the next power; the exponent that stands for 1)."""
+    level, rule, mode = plan.levels[0], plan.rule, plan.levels[1].rounding.mode
+    assert rule is not None
+    significand, exponent = math.frexp(level.target)
+    fraction = int((significand * 2 - 1) * 2**23)
+    cut = {CEILING: fraction + 1, HALF: NEVER - 2 ** (22 - significant_bits(level.rounding))}.get(mode, NEVER)
+    cuts = np.full(256, cut, np.int32)
+    if rule.log2 == "float32":
+        for field in range(1, 255):
+            cuts[field] = _rounded_log2_cut(field)
+    return cuts, exponent - 1
+
+
+def _rounded_log2_cut(field: int) -> int:
+    """The least significand of a binade whose log2, rounded to float32, reaches the next integer."""
+    base = np.float32(2.0 ** (field - 127)).view(np.int32)
+    patterns = base + np.arange(NEVER - 4096, NEVER, dtype=np.int32)
+    logs = np.log2(patterns.view(np.float32).astype(np.float64)).astype(np.float32)
+    reached = np.flatnonzero(logs >= np.float32(field - 127 + 1))
+    return NEVER - 4096 + int(reached[0]) if len(reached) else NEVER
+
+
+@njit(**OPTIONS)
+def _powers(s, cuts, one, out):  # type: ignore[no-untyped-def]
+    same = True
+    for i in range(cuts.shape[0]):
+        same &= cuts[i] == cuts[0]
+    if same:
+        _powers_one_cut(s, cuts[0], np.int32(-one), out)
+        return
+    for i in range(s.shape[0]):
+        x = s[i]
+        offset = 0
+        if x < SMALLEST_NORMAL:
+            x *= np.float32(16777216.0)
+            offset = 24
+        pattern = to_bits(x)
+        field = pattern >> 23
+        k = field - 127 - offset - one + (1 if (pattern & 0x7FFFFF) >= cuts[field] else 0)
+        if x == 0 or k < -127:
+            k = -127
+        k = min(k, 127)
+        out[i] = from_bits(np.int32((k + 127) << 23)) if k > -127 else from_bits(HALF_POWER)
+
+
+@njit(**OPTIONS)
+def _powers_one_cut(s, cut, less, out):  # type: ignore[no-untyped-def]
+    """The loop for rules whose cut is the same in every binade; statistics below the smallest normal are rare and done apart."""
+    carry = np.int32(np.int32(0x00800000) - cut)
+    subnormal = np.int32(0)
+    for i in range(s.shape[0]):
+        pattern = to_bits(s[i])
+        subnormal = bit_or(subnormal, np.int32(1) if pattern < np.int32(0x00800000) else np.int32(0))
+        field = add(shift_right(add(pattern, carry)), less)
+        field = field if field < np.int32(254) else np.int32(254)
+        out[i] = from_bits(shift_left(field)) if field > np.int32(0) else from_bits(HALF_POWER)
+    if subnormal:
+        for i in range(s.shape[0]):
+            if s[i] < SMALLEST_NORMAL:
+                pattern = to_bits(s[i] * np.float32(16777216.0))
+                field = ((pattern + carry) >> 23) - 24 + less
+                ok = s[i] > 0 and field > 0
+                out[i] = from_bits(np.int32(min(field, 254) << 23)) if ok else from_bits(HALF_POWER)

@@ -1,0 +1,125 @@
+"""Statistics of blocks of a (matrices, rows, columns) array, compiled; definitions in `reference.statistics`."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from fewbits.block import Grid
+from fewbits.kernels.arithmetic import OPTIONS
+from fewbits.kernels.bits import EXPONENT, MAGNITUDE, bit_and, from_bits, largest, to_bits
+from fewbits.kernels.lanes import LANES, lane_sum
+from fewbits.plan import Float32, Level
+
+
+def statistics(x: Float32, grid: Grid, level: Level, zero: bool = False) -> tuple[Float32, Float32]:
+    """(minimum, statistic) of each block over its finite values; zeros for a block without any."""
+    out = np.zeros(grid.counts, np.float32)
+    low = np.zeros(grid.counts, np.float32)
+    if level.statistic == "amax":
+        _amax(x, grid.rows, grid.columns, out)
+    elif level.statistic == "signed":
+        _signed(x, grid.rows, grid.columns, out)
+    elif level.statistic == "range":
+        high = np.full(grid.counts, -np.inf, np.float32)
+        low = np.full(grid.counts, np.inf, np.float32)
+        _range(x, grid.rows, grid.columns, low, high, zero)
+        out = high - low + np.float32(0)
+    else:
+        scratch = np.empty(grid.rows * grid.columns)
+        p = level.parameter
+        if level.statistic == "rms":
+            _rms(x, grid.rows, grid.columns, float(p), scratch, out)
+        else:
+            _percentile(x, grid.rows, grid.columns, p.numerator, p.denominator, scratch, out)
+    return low, out
+
+
+@njit(**OPTIONS)
+def _amax(x, rows, columns, out):  # type: ignore[no-untyped-def]
+    for m in range(x.shape[0]):
+        for r in range(x.shape[1]):
+            row = x[m, r]
+            best = out[m, r // rows]
+            for b in range(best.shape[0]):
+                part = row[b * columns : (b + 1) * columns]
+                top = np.int32(0)
+                for i in range(part.shape[0]):
+                    pattern = bit_and(to_bits(part[i]), MAGNITUDE)
+                    top = largest(top, pattern if pattern < EXPONENT else np.int32(0))
+                best[b] = max(best[b], from_bits(top))
+
+
+@njit(**OPTIONS)
+def _signed(x, rows, columns, out):  # type: ignore[no-untyped-def]
+    for m in range(x.shape[0]):
+        for r in range(x.shape[1]):
+            for c in range(x.shape[2]):
+                v = x[m, r, c]
+                if math.isfinite(v) and abs(v) > abs(out[m, r // rows, c // columns]):
+                    out[m, r // rows, c // columns] = v
+
+
+@njit(**OPTIONS)
+def _range(x, rows, columns, low, high, zero):  # type: ignore[no-untyped-def]
+    for m in range(x.shape[0]):
+        for r in range(x.shape[1]):
+            for c in range(x.shape[2]):
+                v = x[m, r, c]
+                if math.isfinite(v):
+                    low[m, r // rows, c // columns] = min(low[m, r // rows, c // columns], v)
+                    high[m, r // rows, c // columns] = max(high[m, r // rows, c // columns], v)
+    for m in range(low.shape[0]):
+        for r in range(low.shape[1]):
+            for c in range(low.shape[2]):
+                if low[m, r, c] > high[m, r, c]:
+                    low[m, r, c] = high[m, r, c] = np.float32(0)
+                if zero:
+                    low[m, r, c] = min(low[m, r, c], np.float32(0))
+                    high[m, r, c] = max(high[m, r, c], np.float32(0))
+                low[m, r, c] += np.float32(0)
+
+
+@njit(**OPTIONS)
+def _gather(x, m, r, c, rows, columns, scratch):  # type: ignore[no-untyped-def]
+    """The values of one block in the order of a full one, NaN where there is none; the count of finite values."""
+    count = 0
+    for i in range(rows):
+        for j in range(columns):
+            y, z = r * rows + i, c * columns + j
+            v = np.float64(np.nan)
+            if y < x.shape[1] and z < x.shape[2] and math.isfinite(x[m, y, z]):
+                v = np.float64(x[m, y, z])
+                count += 1
+            scratch[i * columns + j] = v
+    return count
+
+
+@njit(**OPTIONS)
+def _rms(x, rows, columns, factor, scratch, out):  # type: ignore[no-untyped-def]
+    lanes = np.zeros(LANES)
+    for m in range(out.shape[0]):
+        for r in range(out.shape[1]):
+            for c in range(out.shape[2]):
+                count = _gather(x, m, r, c, rows, columns, scratch)
+                for i in range(scratch.shape[0]):
+                    v = scratch[i]
+                    scratch[i] = 0.0 if v != v else v * v
+                value = factor * math.sqrt(lane_sum(scratch, lanes) / max(count, 1))
+                out[m, r, c] = np.float32(min(value, 3.4028234663852886e38))
+
+
+@njit(**OPTIONS)
+def _percentile(x, rows, columns, numerator, denominator, scratch, out):  # type: ignore[no-untyped-def]
+    for m in range(out.shape[0]):
+        for r in range(out.shape[1]):
+            for c in range(out.shape[2]):
+                count = _gather(x, m, r, c, rows, columns, scratch)
+                for i in range(scratch.shape[0]):
+                    v = scratch[i]
+                    scratch[i] = np.inf if v != v else abs(v)
+                index = -((-count * numerator) // (100 * denominator)) - 1
+                if count:
+                    out[m, r, c] = np.float32(np.sort(scratch)[max(index, 0)])

@@ -1,0 +1,203 @@
+"""Sums of errors and of values, compiled, in an order that depends on nothing but shape: see `docs/method.md`."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from fewbits.kernels.arithmetic import OPTIONS
+from fewbits.kernels.bits import MAGNITUDE, add, bit_and, from_bits, largest, to_bits
+from fewbits.kernels.lanes import LANES, lane_sum
+
+STRIP = 1024  # values that are worked on together: small enough for the first-level cache
+ERRORS = 7  # Σe, Σe², Σxe, Σ|e|, max|e|, zeros made, clipped
+SIGNALS = 10  # count, Σx, Σx², Σ|x|, max|x|, minimum, maximum, NaNs, infinities, zeros
+LARGE = np.float32(1e18)  # from here on squares may leave float32
+SMALL = np.float32(1e-14)  # below it they may vanish
+
+
+@njit(**OPTIONS)
+def add_errors(x, y, n, clipped, scratch, total):  # type: ignore[no-untyped-def]
+    """Add the error sums of the first n values of the strips x and y to `total`; both are filled with zeros behind them.
+
+    Order: the strip padded to 64 · 2^k values; its four quarters are added pairwise, then halves, down to 16 float32 lanes of
+    at most 64 values each, which are added in float64 one after the other. Strips with numbers that are not finite, or whose
+    squares might leave float32, are added in float64 instead: value i to lane i mod 16, then the lanes.
+    """
+    size = 64
+    while size < n:
+        size *= 2
+    for i in range(n, size):
+        x[i] = np.float32(0)
+        y[i] = np.float32(0)
+    quarter = size // 4
+    x0, x1, x2, x3 = x[:quarter], x[quarter : 2 * quarter], x[2 * quarter : 3 * quarter], x[3 * quarter : size]
+    y0, y1, y2, y3 = y[:quarter], y[quarter : 2 * quarter], y[2 * quarter : 3 * quarter], y[3 * quarter : size]
+    h0, h1, h2, h3 = scratch[0, :quarter], scratch[1, :quarter], scratch[2, :quarter], scratch[3, :quarter]
+    zeros, top, top_x = np.int32(0), np.int32(0), np.int32(0)
+    for i in range(x0.shape[0]):
+        a, b, c, d = y0[i] - x0[i], y1[i] - x1[i], y2[i] - x2[i], y3[i] - x3[i]
+        h0[i] = (a + b) + (c + d)
+        h1[i] = (a * a + b * b) + (c * c + d * d)
+        h2[i] = (a * x0[i] + b * x1[i]) + (c * x2[i] + d * x3[i])
+        zeros = add(zeros, add(add(_made(x0[i], y0[i]), _made(x1[i], y1[i])), add(_made(x2[i], y2[i]), _made(x3[i], y3[i]))))
+        a, b, c, d = abs(a), abs(b), abs(c), abs(d)
+        h3[i] = (a + b) + (c + d)
+        top = largest(top, largest(largest(to_bits(a), to_bits(b)), largest(to_bits(c), to_bits(d))))
+        top_x = largest(top_x, largest(largest(_size(x0[i]), _size(x1[i])), largest(_size(x2[i]), _size(x3[i]))))
+    biggest, error = from_bits(top_x), from_bits(top)
+    if not (biggest < LARGE and error < LARGE and (error == np.float32(0) or error > SMALL)):
+        _add_wide(x, y, n, clipped, total)
+        return
+    width = quarter // 2
+    while width >= LANES:
+        for k in range(4):
+            low, high = scratch[k, :width], scratch[k, width : 2 * width]
+            for i in range(low.shape[0]):
+                low[i] += high[i]
+        width //= 2
+    for k in range(4):
+        lanes = scratch[k]
+        subtotal = 0.0
+        for i in range(LANES):
+            subtotal += np.float64(lanes[i])
+        total[k] += subtotal
+    total[4] = max(total[4], np.float64(error))
+    total[5] += zeros
+    total[6] += clipped
+
+
+@njit(inline="always", **OPTIONS)
+def _made(x, y):  # type: ignore[no-untyped-def]
+    return np.int32(1) if (y == np.float32(0)) & (x != np.float32(0)) else np.int32(0)
+
+
+@njit(inline="always", **OPTIONS)
+def _size(x):  # type: ignore[no-untyped-def]
+    return bit_and(to_bits(x), MAGNITUDE)
+
+
+@njit(**OPTIONS)
+def _add_wide(x, y, n, clipped, total):  # type: ignore[no-untyped-def]
+    """The same in float64, over finite x."""
+    lanes = np.zeros((4, LANES))
+    for i in range(n):
+        if math.isfinite(x[i]):
+            e = np.float64(y[i]) - np.float64(x[i])
+            lane = i % LANES
+            lanes[0, lane] += e
+            lanes[1, lane] += e * e
+            lanes[2, lane] += e * np.float64(x[i])
+            lanes[3, lane] += abs(e)
+            total[4] = max(total[4], abs(e))
+            total[5] += 1.0 if y[i] == 0 and x[i] != 0 else 0.0
+    for k in range(4):
+        subtotal = 0.0
+        for i in range(LANES):
+            subtotal += lanes[k, i]
+        total[k] += subtotal
+    total[6] += clipped
+
+
+@njit(**OPTIONS)
+def sum_errors(x, y, clipped, group_rows, group_columns, out):  # type: ignore[no-untyped-def]
+    """Add the error sums of x and y (matrices, rows, columns) to out (matrices, row groups, column groups, 7).
+
+    Groups have (group_rows, group_columns) values, the last of an axis fewer; (0, 0): everything is one group.
+    """
+    a, b = np.empty(STRIP, np.float32), np.empty(STRIP, np.float32)
+    scratch = np.empty((4, STRIP // 4), np.float32)
+    tall = group_rows if group_rows else x.shape[1]
+    wide = group_columns if group_columns else x.shape[2]
+    for m in range(x.shape[0]):
+        for top in range(0, x.shape[1], tall):
+            for left in range(0, x.shape[2], wide):
+                total = out[m if group_rows else 0, top // tall, left // wide]
+                right = min(left + wide, x.shape[2])
+                held = 0
+                for r in range(top, min(top + tall, x.shape[1])):
+                    start = left
+                    while start < right:
+                        stop = min(start + STRIP - held, right)
+                        a[held : held + stop - start] = x[m, r, start:stop]
+                        b[held : held + stop - start] = y[m, r, start:stop]
+                        held += stop - start
+                        start = stop
+                        if held == STRIP:
+                            add_errors(a, b, held, 0.0, scratch, total)
+                            held = 0
+                if held:
+                    add_errors(a, b, held, 0.0, scratch, total)
+    out[0, 0, 0, 6] += clipped
+
+
+@njit(**OPTIONS)
+def squared_errors(x, y, rows, columns, scratch, lanes, out):  # type: ignore[no-untyped-def]
+    """Σ (y − x)² of each block, in the order of `reference.squared_error`."""
+    for m in range(out.shape[0]):
+        for r in range(out.shape[1]):
+            for c in range(out.shape[2]):
+                for i in range(rows):
+                    for j in range(columns):
+                        u, v = r * rows + i, c * columns + j
+                        e = 0.0
+                        if u < x.shape[1] and v < x.shape[2] and math.isfinite(x[m, u, v]):
+                            e = np.float64(y[m, u, v] - x[m, u, v])
+                        scratch[i * columns + j] = e * e
+                out[m, r, c] = lane_sum(scratch, lanes)
+
+
+@njit(**OPTIONS)
+def sum_signal(x, out):  # type: ignore[no-untyped-def]
+    """Add the sums of flat x, in float64: value i of each strip to lane i mod 16, then the lanes one after the other."""
+    sums, squares, sizes = np.empty(LANES), np.empty(LANES), np.empty(LANES)
+    for start in range(0, x.shape[0], STRIP):
+        part = x[start : start + STRIP]
+        low, high, top = np.float32(np.inf), np.float32(-np.inf), np.int32(0)
+        zeros = np.int32(0)
+        for i in range(part.shape[0]):
+            v = part[i]
+            low = v if v < low else low
+            high = v if v > high else high
+            top = largest(top, _size(v))
+            zeros = add(zeros, np.int32(1) if v == np.float32(0) else np.int32(0))
+        if from_bits(top) < np.float32(np.inf):
+            out[0] += part.shape[0]
+            out[4] = max(out[4], np.float64(from_bits(top)))
+            out[5] = min(out[5], np.float64(low))
+            out[6] = max(out[6], np.float64(high))
+        else:
+            part = _finite_part(part, out)
+        out[9] += zeros
+        for k in range(LANES):
+            sums[k] = squares[k] = sizes[k] = 0.0
+        for i in range(0, part.shape[0], LANES):
+            row = part[i : i + LANES]
+            for k in range(row.shape[0]):
+                v = np.float64(row[k])
+                sums[k] += v
+                squares[k] += v * v
+                sizes[k] += abs(v)
+        for k in range(LANES):
+            out[1] += sums[k]
+            out[2] += squares[k]
+            out[3] += sizes[k]
+
+
+@njit(**OPTIONS)
+def _finite_part(part, out):  # type: ignore[no-untyped-def]
+    """The strip with zeros for what is not finite; counts and extremes of the rest are added to out."""
+    clean = part.copy()
+    for i in range(part.shape[0]):
+        v = part[i]
+        if math.isfinite(v):
+            out[0] += 1.0
+            out[4] = max(out[4], np.float64(abs(v)))
+            out[5] = min(out[5], np.float64(v))
+            out[6] = max(out[6], np.float64(v))
+        else:
+            out[7 if v != v else 8] += 1.0
+            clean[i] = np.float32(0)
+    return clean

@@ -1,0 +1,1 @@
+"""Packed layouts of other software: bytes ⇄ arrays of codes and scales."""

@@ -1,0 +1,85 @@
+"""Rules: the encoder's half of a format; each is a row of `rules.toml`, whose header defines the attributes."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from fewbits.errors import UnknownName
+
+PATTERNS = {"pP": r"p(\d+(?:\.\d+)?)", "Krms": r"(\d+(?:\.\d+)?)rms"}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How scales and codes are chosen for a layout; `parameter` is the number in a name such as p99.9 or 3rms."""
+
+    name: str
+    definition: str = ""
+    reference: str = ""
+    statistic: str = "amax"
+    target: str | float = "largest"
+    outer_target: float | None = None
+    outer: str = "direct"
+    scale_rounding: str = "even"
+    encode_by: str = "stored"
+    divide: str = "divide"
+    tie: str = "even"
+    least_scale: str | float = "smallest"
+    half_range: str = "clamp"
+    log2: str = "exact"
+    amax_bits: int | None = None
+    align: bool = False
+    offset: str = "subtracted"
+    zero_point: str = "after"
+    zero_sign: str = "keep"
+    multipliers: tuple[float, ...] = ()
+    error: str = "squared"
+    search: str = ""
+    scale_minimum: float = 0.0
+    parameter: Fraction = Fraction(0)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@cache
+def rule(name: str) -> Rule:
+    """The rule of a name; raises `UnknownName` listing the names."""
+    rows = _rows()
+    for row, pattern in PATTERNS.items():
+        if (m := re.fullmatch(pattern, name)) and _allowed(row, Fraction(m[1])):
+            return Rule(**rows[row] | {"name": name, "parameter": Fraction(m[1])})
+    if name not in rows or name in PATTERNS:
+        raise UnknownName(f"unknown rule '{name}'; rules are {', '.join(rows)} with P a percentage and K a number")
+    return Rule(**rows[name])
+
+
+def names() -> tuple[str, ...]:
+    """The names of all rules; pP and Krms stand for their families."""
+    return tuple(_rows())
+
+
+def _allowed(row: str, parameter: Fraction) -> bool:
+    return 0 < parameter and (row != "pP" or parameter <= 100)
+
+
+@cache
+def _rows() -> dict[str, dict[str, Any]]:
+    data = tomllib.loads(files("fewbits").joinpath("rules.toml").read_text())
+    rows: dict[str, dict[str, Any]] = {}
+    for row in data["rule"]:
+        if spaced := row.get("multipliers"):
+            row = row | {"multipliers": _equally_spaced(**spaced)}
+        rows[row["name"]] = row
+    return rows
+
+
+def _equally_spaced(first: float, last: float, count: int) -> tuple[float, ...]:
+    a, b = Fraction(str(first)), Fraction(str(last))
+    return tuple(float(a + (b - a) * i / (count - 1)) for i in range(count))

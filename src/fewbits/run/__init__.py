@@ -1,0 +1,14 @@
+"""The run directory: append-only records, resumable by repeating the command, safe for several processes at once.
+
+run.json               provenance: model, revision, formats, seed, versions, machine, hashes, every command
+records-<worker>.jsonl one line a measurement, one file a process at work; the only thing that cannot be made again
+measurements.parquet   the table, made of the records (and measurements.csv, report.html)
+table.txt              what the terminal showed, without colour
+"""
+
+from fewbits.run.derived import derive, table
+from fewbits.run.directory import RunDirectory, default_path
+from fewbits.run.provenance import machine, now, read, versions
+from fewbits.run.records import current
+
+__all__ = ["RunDirectory", "current", "default_path", "derive", "machine", "now", "read", "table", "versions"]

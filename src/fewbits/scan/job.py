@@ -1,0 +1,124 @@
+"""A scan from a request to a run directory: source, selection, formats, backend, records, table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fewbits import catalog
+from fewbits.errors import UsageError
+from fewbits.format import Format
+from fewbits.run import RunDirectory, default_path, derive
+from fewbits.scan import ttnn
+from fewbits.scan.loop import Measured, Measurer, Options, scan
+
+if TYPE_CHECKING:
+    from fewbits.sources import Source
+    from fewbits.tensor import Tensor
+
+__all__ = ["BACKENDS", "Job", "Request"]
+
+BACKENDS = ("cpu", "ttnn")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user asks for. No formats: those of `all`. `run` None: a place of its own in results/."""
+
+    model: str
+    query: str = ""
+    formats: tuple[str, ...] = ()
+    limit: int | None = None
+    revision: str | None = None
+    cache_dir: Path | None = None
+    backend: str = "cpu"
+    run: Path | None = None
+    options: Options = field(default_factory=Options)
+
+
+class Job:
+    """A request, its names resolved and headers read; `measure` does the work. Nothing is written before."""
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.formats: list[tuple[str, Format]] = list(catalog.resolve(list(request.formats) or ["all"]))
+        self.backends = _backends(request.backend)
+        from fewbits.sources import open_source, select
+
+        self.source: Source = open_source(request.model, revision=request.revision, cache_dir=request.cache_dir)
+        own = [t for t in self.source if not t.companion_of]  # scales are read with what they scale
+        self.tensors: list[Tensor] = select(own, request.query, request.limit)
+        self.weights: int = sum(math.prod(t.shape) for t in self.tensors)
+        self.facts = self._facts()
+        self.path: Path = request.run or default_path(self.source.title, request.query, self._identity())
+
+    @property
+    def work(self) -> int:
+        """Weights × formats to measure in all; exact without sampling."""
+        return self.weights * len(self.formats)
+
+    def backend_of(self, f: Format) -> str:
+        """The backend that measures a format: the one asked for where it has the format, else `cpu`."""
+        return "ttnn" if "ttnn" in self.backends and str(f) in ttnn.DTYPES else "cpu"
+
+    def measure(
+        self, progress: Callable[[int], None] | None = None, opened: Callable[[RunDirectory], None] | None = None
+    ) -> Iterator[Measured]:
+        """Measure tensor by tensor; every one handed on is kept. `opened` gets the run directory before the first."""
+        formats = [(typed, str(f), f.limit_bits) for typed, f in self.formats]
+        with RunDirectory(self.path, self.facts, formats) as store:
+            if opened:
+                opened(store)
+            yield from scan(
+                self.tensors,
+                self.formats,
+                store,
+                model=self.source.title,
+                backends=self.backends,
+                backend_of=self.backend_of,
+                options=self.request.options,
+                progress=progress,
+            )
+
+    def derive(self) -> None:
+        """Write the table's files from the records."""
+        derive(self.path)
+
+    def _facts(self) -> dict[str, Any]:
+        """What run.json says about the request."""
+        request, source = self.request, self.source
+        identities = "\n".join(f"{t.name} {t.identity}" for t in self.tensors)
+        selection = sha256(identities.encode("utf-8", "backslashreplace"))
+        return {
+            "model": source.title,
+            "uri": source.uri,
+            "revision": source.revision,
+            "files": [{"name": name, "bytes": size} for name, size in source.files],
+            "filter": request.query,
+            "limit": request.limit,
+            "tensors": len(self.tensors),
+            "weights": self.weights,
+            "selection": selection.hexdigest(),
+            "backend": request.backend,
+            "sample_rows": request.options.sample_rows,
+            "seed": request.options.seed,
+        }
+
+    def _identity(self) -> dict[str, Any]:
+        """What the place of a run depends on: not formats, threads or file contents (records know those)."""
+        names = ("model", "uri", "revision", "filter", "limit", "backend", "sample_rows", "seed")
+        return {name: self.facts[name] for name in names}
+
+
+def _backends(name: str) -> Mapping[str, Measurer]:
+    if name not in BACKENDS:
+        raise UsageError(f"unknown backend '{name}'; backends are {', '.join(BACKENDS)}")
+    if name == "ttnn":
+        ttnn.available()
+    from fewbits.measure import measure_tensor
+
+    return {"cpu": measure_tensor} | ({"ttnn": ttnn.measure} if name == "ttnn" else {})

@@ -1,0 +1,69 @@
+"""Where tensors come from: files and folders of this machine, the hub, seeded generators, the bundled sample."""
+
+from __future__ import annotations
+
+import os
+
+from fewbits.errors import SourceError
+from fewbits.sources.checkpoint import EXTENSION
+from fewbits.sources.file import shown
+from fewbits.sources.hub_address import parse_hub_address
+from fewbits.sources.index import INDEX_SUFFIX
+from fewbits.sources.local import open_local
+from fewbits.sources.sample import NAME, open_sample
+from fewbits.sources.select import matches, select
+from fewbits.sources.source import Source
+from fewbits.sources.synthetic import SCHEME, open_synthetic
+
+__all__ = ["Source", "matches", "open_source", "select"]
+
+ALLOWED = (
+    "a file or folder of safetensors, org/name, hf://org/name@revision, https://huggingface.co/org/name, "
+    f"{SCHEME}normal/1024x4096?seed=0, or {NAME}"
+)
+
+
+def open_source(
+    uri: str | os.PathLike[str],
+    *,
+    revision: str | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
+    token: str | None = None,
+) -> Source:
+    """The tensors of a model by its headers; nothing else is read before `Tensor.read`; raises `SourceError`.
+
+    `uri`: a path that exists wins; else `sample`, `synthetic:…`, a hub id or URL. `revision` (branch, tag, commit),
+    `cache_dir` and `token` are for the hub; the token is by default HF_TOKEN, else that of the stored login.
+    """
+    text = os.fspath(uri)
+    if path := _path(text):
+        return _without_revision(open_local(path), revision)
+    text = text.strip()
+    if text == NAME:
+        return _without_revision(open_sample(), revision)
+    if text.startswith(SCHEME):
+        return _without_revision(open_synthetic(text), revision)
+    address = parse_hub_address(text, revision)
+    if address is None:
+        what = f"{shown(text)}: no such file or folder, nor a model elsewhere" if text else "no model given"
+        raise SourceError(f"{what}; allowed are {ALLOWED}")
+    from fewbits.sources.hub import open_hub  # the hub's client is slow to import
+
+    return open_hub(address, cache_dir, token)
+
+
+def _path(text: str) -> str | None:
+    """The text as a path where there is something of that name, or where it can be nothing else."""
+    path = os.path.expanduser(text)
+    try:
+        exists = os.path.lexists(path)
+    except ValueError:  # a NUL in the text
+        exists = False
+    local = text.startswith(("/", "./", "../", "~")) or (text.endswith((EXTENSION, INDEX_SUFFIX)) and "://" not in text)
+    return path if text and (exists or local) else None
+
+
+def _without_revision(source: Source, revision: str | None) -> Source:
+    if revision is not None:
+        raise SourceError(f"revision '{shown(revision)}': {shown(source.uri)} has none, only models on the hub do")
+    return source

@@ -1,0 +1,100 @@
+"""Tensors whose bytes lie in one file, one after the other."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from dataclasses import dataclass
+from typing import NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fewbits.errors import SourceError
+from fewbits.sources.dtypes import Dtype
+from fewbits.sources.file import File
+from fewbits.sources.header import Entry, Header
+from fewbits.sources.strict_json import quoted
+from fewbits.tensor import Tensor
+
+__all__ = ["Missing", "Stored", "digest", "stored_tensor"]
+
+PIECE = 1 << 18  # values converted at a time, to stay in the cache: all that a slab takes beyond itself
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Rows of `columns` values of one dtype from byte `offset` of a file."""
+
+    file: File
+    name: str
+    dtype: Dtype
+    offset: int
+    columns: int
+
+    def read(self, start: int, stop: int) -> NDArray[np.float32]:
+        """The rows as float32."""
+        slab = np.empty((stop - start, self.columns), np.float32)
+        flat, first = slab.reshape(-1), start * self.columns
+        if self.dtype.name == "float32" and sys.byteorder == "little":
+            self._fill(first, flat)
+            return slab
+        decode = self.dtype.decode
+        assert decode is not None, self.dtype
+        for begin in range(0, flat.size, PIECE):
+            piece = flat[begin : begin + PIECE]
+            raw = np.empty(piece.size * self.dtype.bits // 8, np.uint8)
+            self._fill(first + begin, raw)
+            piece[:] = decode(raw)
+        return slab
+
+    def read16(self, start: int, stop: int) -> NDArray[np.uint16] | None:
+        """The bits of 16-bit floats."""
+        if not self.dtype.plain16:
+            return None
+        slab = np.empty((stop - start, self.columns), "<u2")
+        self._fill(start * self.columns, slab.reshape(-1))
+        return slab.astype(np.uint16, copy=False)
+
+    def _fill(self, first: int, target: NDArray[np.float32] | NDArray[np.uint8] | NDArray[np.uint16]) -> None:
+        """Fill the array with the bytes from value `first` on."""
+        if target.size:
+            offset = self.offset + first * self.dtype.bits // 8
+            self.file.read_into(offset, target.view(np.uint8).data, f"tensor {quoted(self.name)}")
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Values that cannot be read, and why."""
+
+    reason: str
+
+    def read(self, start: int, stop: int) -> NoReturn:
+        """Raises `SourceError`."""
+        raise SourceError(self.reason)
+
+    read16 = read
+
+
+def stored_tensor(file: File, header: Header, entry: Entry) -> Tensor:
+    """The tensor of an entry; one of unsupported dtype is listed, but not readable."""
+    columns = entry.shape[-1] if entry.shape else 1
+    problem = ""
+    if entry.dtype.decode is None:
+        name = quoted(entry.name)
+        problem = f"{file.where}: tensor {name} holds {entry.dtype.name}, which fewbits does not read as numbers"
+    return Tensor(
+        name=entry.name,
+        shape=entry.shape,
+        dtype=entry.dtype.name,
+        nbytes=entry.end - entry.begin,
+        identity=digest("safetensors", file.key, header.digest, entry.begin, entry.end),
+        values=Missing(problem) if problem else Stored(file, entry.name, entry.dtype, entry.begin, columns),
+        unreadable=problem,
+    )
+
+
+def digest(*parts: str | int) -> str:
+    """128 bits of SHA-256 over the parts, as hexadecimal digits."""
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
