@@ -30,7 +30,7 @@ THIRD_PARTY: dict[str, set[str]] = {
     "fewbits.kernels": {"numpy", "numba", "llvmlite"},
     "fewbits.transform": {"numpy"},
     "fewbits.encoded": {"numpy"},
-    "fewbits.quantize": {"numpy", "ml_dtypes"},
+    "fewbits.verbs": {"numpy", "ml_dtypes"},
     "fewbits.measure": {"numpy", "ml_dtypes"},
     "fewbits.tensor": {"numpy"},
     "fewbits.sources": {"numpy", "ml_dtypes", "huggingface_hub", "safetensors", "fsspec", "gguf", "httpx"},

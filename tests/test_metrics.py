@@ -215,4 +215,4 @@ def test_the_table_of_metrics_is_complete() -> None:
     assert len(set(names)) == len(names)
     assert all(row.definition and row.better in ("higher", "lower") for row in METRICS)
     assert not set(names) & {*SIGNAL, *ERROR}, "one word for one thing"
-    assert metrics.MAXIMA | metrics.MINIMA <= {*SIGNAL, *ERROR}
+    assert {*SIGNAL, *ERROR} >= metrics.MAXIMA | metrics.MINIMA

@@ -27,10 +27,20 @@ FORMATS = [("mxfp4", "e2m1@32:e8m0", 4.25)]
 
 def record(tensor: str, spec: str = "e2m1@32:e8m0", **changes: object) -> Record:
     fields: dict[str, object] = {
-        "model": "org/m", "tensor": tensor, "identity": f"id {tensor}", "shape": (2, 4), "dtype": "float32", "layout": "",
-        "format": "mxfp4", "spec": spec, "bits": 4.25, "signal": dict.fromkeys(SIGNAL, 1.0), "error": dict.fromkeys(ERROR, 0.5),
-        "seconds": 0.25, "time": 1.0,
-    }  # fmt: skip
+        "model": "org/m",
+        "tensor": tensor,
+        "identity": f"id {tensor}",
+        "shape": (2, 4),
+        "dtype": "float32",
+        "layout": "",
+        "format": "mxfp4",
+        "spec": spec,
+        "bits": 4.25,
+        "signal": dict.fromkeys(SIGNAL, 1.0),
+        "error": dict.fromkeys(ERROR, 0.5),
+        "seconds": 0.25,
+        "time": 1.0,
+    }
     return Record(**(fields | changes))  # type: ignore[arg-type]
 
 

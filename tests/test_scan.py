@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import types
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import pytest
 
 from fewbits import catalog, metrics, run
 from fewbits.errors import DataError, FewbitsError, UsageError
-from fewbits.format import Format
+from fewbits.formats import Format
 from fewbits.run import RunDirectory
 from fewbits.scan import Options, Summary, grow, sample, scan, ttnn
 from fewbits.scan.job import Job, Request
@@ -277,7 +277,7 @@ def test_names_that_are_both_tensor_and_module_or_have_no_end() -> None:
 
 
 @pytest.fixture
-def packages(monkeypatch: pytest.MonkeyPatch) -> Iterator[types.ModuleType]:
+def packages(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
     """Stand-ins for ttnn and torch: dtypes round to 1/8 and 1/2."""
     fake = types.ModuleType("ttnn")
 
@@ -298,7 +298,7 @@ def packages(monkeypatch: pytest.MonkeyPatch) -> Iterator[types.ModuleType]:
     torch.from_numpy = Converted  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "ttnn", fake)
     monkeypatch.setitem(sys.modules, "torch", torch)
-    yield fake
+    return fake
 
 
 def test_ttnn_measures_its_own_formats_only(
@@ -334,7 +334,7 @@ def test_ttnn_measures_its_own_formats_only(
 
 def test_backends_that_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ttnn", None)
-    with pytest.raises(FewbitsError, match="--backend ttnn needs .* cannot be imported") as caught:
+    with pytest.raises(FewbitsError, match=r"--backend ttnn needs .* cannot be imported") as caught:
         Job(Request("sample", backend="ttnn"))
     assert caught.value.exit_code == 1
     with pytest.raises(UsageError, match="unknown backend 'npu'; backends are cpu, ttnn"):

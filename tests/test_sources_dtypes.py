@@ -7,8 +7,8 @@ from pathlib import Path
 import ml_dtypes
 import numpy as np
 import pytest
-from checkpoints import NAMES, safetensors
 
+from checkpoints import NAMES, safetensors
 from fewbits.errors import SourceError
 from fewbits.sources import open_source
 

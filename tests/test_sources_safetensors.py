@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import pytest
 import safetensors as reference
-from checkpoints import entry, raw, safetensors
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from checkpoints import entry, raw, safetensors
 from fewbits.errors import SourceError
 from fewbits.sources import open_source
 
@@ -191,7 +191,11 @@ def check_against_reference(path: Path, content: bytes) -> None:
     try:
         source = open_source(path)
     except SourceError as error:
-        assert "\n" not in str(error)
+        line = str(error)
+    else:
+        line = ""
+    assert "\n" not in line
+    if line:
         return
     for tensor in source:
         if not tensor.unreadable:
@@ -218,7 +222,7 @@ def test_a_file_that_shrinks_after_it_was_opened(tmp_path: Path) -> None:
     tensor = open_source(path)["w"]
     size = path.stat().st_size
     os.truncate(path, size - 100)
-    with pytest.raises(SourceError, match=rf"model.safetensors: changed from {size:,} to .* reading tensor 'w' at byte"):
+    with pytest.raises(SourceError, match=rf"changed from {size:,} to .* bytes, noticed while reading tensor 'w' at"):
         tensor.read(50)
 
 
@@ -281,6 +285,7 @@ def test_reads_while_the_file_is_rewritten_are_right_or_refused(tmp_path: Path) 
     """A writer that changes and shrinks the file all the time: every slab is the old one, or an error."""
     path = written(tmp_path, safetensors({"w": np.ones((2000, 100), np.float32)}))
     content = path.read_bytes()
+    os.utime(path, ns=(1, 1))  # clocks of file systems tick in milliseconds: two writes may have the same time
     stop = threading.Event()
 
     def rewrite() -> None:

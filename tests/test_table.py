@@ -18,13 +18,30 @@ ORDER = ["model", "tensor", "layer", "role", "shape", "dtype", "format", "spec",
 
 
 def record(tensor: str = "model.layers.3.mlp.up_proj.weight", spec: str = "e2m1@32:e8m0", **changes: object) -> Record:
-    signal = dict.fromkeys(SIGNAL, 0.0) | {"count": 8.0, "sum": 0.5, "sum_sq": 8.0, "sum_abs": 7.0, "max_abs": 2.0,
-                                           "minimum": -2.0, "maximum": 1.5}  # fmt: skip
+    signal = dict.fromkeys(SIGNAL, 0.0) | {
+        "count": 8.0,
+        "sum": 0.5,
+        "sum_sq": 8.0,
+        "sum_abs": 7.0,
+        "max_abs": 2.0,
+        "minimum": -2.0,
+        "maximum": 1.5,
+    }
     error = dict.fromkeys(ERROR, 0.0) | {"err_sq": 0.08, "err_abs": 0.5, "err_max": 0.2, "err": 0.01, "err_x": 0.002}
     fields: dict[str, object] = {
-        "model": "org/m", "tensor": tensor, "identity": "id", "shape": (2, 4), "dtype": "float32", "layout": "", "format": "mxfp4",
-        "spec": spec, "bits": 4.25, "signal": signal, "error": error, "seconds": 0.25,
-    }  # fmt: skip
+        "model": "org/m",
+        "tensor": tensor,
+        "identity": "id",
+        "shape": (2, 4),
+        "dtype": "float32",
+        "layout": "",
+        "format": "mxfp4",
+        "spec": spec,
+        "bits": 4.25,
+        "signal": signal,
+        "error": error,
+        "seconds": 0.25,
+    }
     return Record(**(fields | changes))  # type: ignore[arg-type]
 
 
@@ -143,7 +160,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
 
 def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(FewbitsError, match="cannot write .*file/t.csv"):
+    with pytest.raises(FewbitsError, match=r"cannot write .*file/t\.csv"):
         table.write([], tmp_path / "file" / "t.csv")
     with pytest.raises(DataError, match="cannot read the table"):
         table.read(tmp_path / "file")

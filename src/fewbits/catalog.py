@@ -8,15 +8,31 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 from fewbits.errors import SpecError, UnknownName
-from fewbits.format import Format
+from fewbits.formats import Format
 from fewbits.spec import parse
 
 
 @dataclass(frozen=True)
+class Partial:
+    """A golden entry that holds but for some rows, and why; `compare` says how the other rows compare, as a list of `Row` does."""
+
+    entry: str
+    except_rows: tuple[int, ...]
+    reason: str
+    compare: str = "golden"
+
+
+@dataclass(frozen=True)
 class Row:
-    """A named format: its spec, title, source, published bits, families, and the golden vectors it must match."""
+    """A named format: its spec, title, source, published bits, families, and the golden entries it must match.
+
+    `golden` in every bit, `golden_value` up to the sign of zero, `golden_codes` in every stored code and scale (the package
+    decodes in another order of multiplications, up to four units in the last place away), `golden_mean` once the mean of the
+    package is used, `golden_partial` but for some rows.
+    """
 
     name: str
     spec: str
@@ -26,8 +42,14 @@ class Row:
     families: tuple[str, ...] = ()
     golden: tuple[str, ...] = ()
     golden_value: tuple[str, ...] = ()
-    golden_partial: tuple[str, ...] = ()
-    exceptions: str = ""
+    golden_codes: tuple[str, ...] = ()
+    golden_mean: tuple[str, ...] = ()
+    golden_partial: tuple[Partial, ...] = ()
+
+    @property
+    def exceptions(self) -> str:
+        """Why some rows of some golden entries differ, each reason once."""
+        return "; ".join(dict.fromkeys(p.reason for p in self.golden_partial))
 
     @property
     def format(self) -> Format:
@@ -39,7 +61,12 @@ class Row:
 def rows() -> tuple[Row, ...]:
     """Every row, in catalogue order."""
     data = tomllib.loads(files("fewbits").joinpath("catalog.toml").read_text())
-    return tuple(Row(**{k: tuple(v) if isinstance(v, list) else v for k, v in row.items()}) for row in data["row"])
+    return tuple(_row(row) for row in data["row"])
+
+
+def _row(data: dict[str, Any]) -> Row:
+    partial = tuple(Partial(**p | {"except_rows": tuple(p["except_rows"])}) for p in data.get("golden_partial", ()))
+    return Row(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()} | {"golden_partial": partial})
 
 
 @cache

@@ -12,7 +12,7 @@ import numpy as np
 from fewbits.block import Block
 from fewbits.element import Element
 from fewbits.errors import UsageError
-from fewbits.format import Format
+from fewbits.formats import Format
 from fewbits.kernels import reference
 from fewbits.kernels.rounded import Rounded
 from fewbits.plan import Float32, Plan, plan

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fewbits.block import Block
 from fewbits.element import Element
-from fewbits.format import Format
+from fewbits.formats import Format
 from fewbits.rule import Rule
 
 Float32 = NDArray[np.float32]

@@ -35,7 +35,6 @@ class Rule:
     log2: str = "exact"
     amax_bits: int | None = None
     align: bool = False
-    offset: str = "subtracted"
     zero_point: str = "after"
     zero_sign: str = "keep"
     multipliers: tuple[float, ...] = ()

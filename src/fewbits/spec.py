@@ -20,7 +20,7 @@ from fewbits import rule as rules
 from fewbits.block import parse_block
 from fewbits.element import Element, element
 from fewbits.errors import SpecError, UsageError
-from fewbits.format import Format, Outliers
+from fewbits.formats import Format, Outliers
 from fewbits.rule import Rule, rule
 
 MAX_LENGTH = 200

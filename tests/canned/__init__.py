@@ -1,7 +1,7 @@
 """A canned run: plausible sums for a BERT-like encoder in many formats, without measuring anything.
 
-Errors follow each format's level on Gaussian data, moved per tensor by how heavy its tails are; everything is a formula,
-so the same records come out every time.
+Errors follow each format's level on Gaussian data, moved per tensor by how heavy its tails are; all of it is a
+formula, so the same records come out every time.
 """
 
 from __future__ import annotations
@@ -74,15 +74,32 @@ def record(name: str, shape: tuple[int, ...], row: tuple[str, str, float, float]
     error = 0.0 if math.isinf(level) else energy if level == 0 else energy * 10 ** (-(level + move) / 10)
     rms = math.sqrt(error / count) if count else 0.0
     biggest = std * math.sqrt(2 * math.log(count + 2))
-    signal = {"count": float(count), "sum": 1e-3 * energy, "sum_sq": energy, "sum_abs": 0.8 * count * std, "max_abs": biggest,
-              "minimum": -biggest, "maximum": 0.98 * biggest, "nan": 0.0, "inf": 0.0, "zeros": 0.0}  # fmt: skip
-    sums = {"err": 1e-4 * count * rms, "err_sq": error, "err_x": -error if level == 0 else -0.5 * error, "err_abs": 0.75 * count * rms,
-            "err_max": biggest if level == 0 else 4 * rms, "zeros_made": float(count if level == 0 else count // 50),
-            "clipped": float(count // 200 if "mxfp4" in typed else 0)}  # fmt: skip
+    signal = {
+        "count": float(count),
+        "sum": 1e-3 * energy,
+        "sum_sq": energy,
+        "sum_abs": 0.8 * count * std,
+        "max_abs": biggest,
+        "minimum": -biggest,
+        "maximum": 0.98 * biggest,
+        "nan": 0.0,
+        "inf": 0.0,
+        "zeros": 0.0,
+    }
+    sums = {
+        "err": 1e-4 * count * rms,
+        "err_sq": error,
+        "err_x": -error if level == 0 else -0.5 * error,
+        "err_abs": 0.75 * count * rms,
+        "err_max": biggest if level == 0 else 4 * rms,
+        "zeros_made": 0.0 if not error else float(count if level == 0 else count // 50),
+        "clipped": float(count // 200 if "mxfp4" in typed else 0),
+    }
     seconds = 1e-9 * count * (1 + bits / 8)
     values: dict[str, Any] = {
         "model": "canned/encoder-22M", "tensor": name, "identity": f"canned:{name}", "shape": shape, "dtype": "float32",
-        "layout": "", "format": typed, "spec": spec, "bits": float(bits), "signal": signal, "error": sums, "seconds": seconds,
+        "layout": "", "format": typed, "spec": spec, "bits": float(bits), "signal": signal, "error": sums,
+        "seconds": seconds,
     }  # fmt: skip
     return Record(**(values | changes))
 
@@ -93,13 +110,18 @@ def records(
     **changes: Any,
 ) -> list[Record]:
     """Records of every format on every tensor."""
-    return [record(name, shape, row, **changes) for name, shape in (tensors() if names is None else names) for row in formats]
+    return [
+        record(name, shape, row, **changes)
+        for name, shape in (tensors() if names is None else names)
+        for row in formats
+    ]
 
 
 def run(directory: Path, found: Sequence[Record], **facts: Any) -> Path:
     """Write a run directory that holds these records."""
-    about = {"model": found[0].model if found else "canned/none", "uri": "hf://canned/encoder-22M", "filter": "", "seed": 0,
-             "revision": "c0ffee0123456789c0ffee0123456789c0ffee01", "files": [{"name": "model.safetensors", "bytes": 90868376}],
+    about = {"model": found[0].model if found else "canned/none", "uri": "hf://canned/encoder-22M", "filter": "",
+             "seed": 0, "revision": "c0ffee0123456789c0ffee0123456789c0ffee01",
+             "files": [{"name": "model.safetensors", "bytes": 90868376}],
              "weights": 22713216, "sample_rows": None, "backend": "cpu"}  # fmt: skip
     formats = {record.spec: (record.format, record.spec, record.bits) for record in found}
     with RunDirectory(directory, about | facts, formats.values()) as store:

@@ -106,8 +106,11 @@ def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def _fail(message: str, code: int) -> int:
+    from fewbits.cli.terminal import printable
+
     with contextlib.suppress(OSError):
-        print(f"fewbits: {message}", file=sys.stderr, flush=True)
+        lines = [printable(line) for line in f"fewbits: {message}".split("\n")]
+        print("\n".join(lines), file=sys.stderr, flush=True)
     return code
 
 

@@ -11,7 +11,7 @@ from fewbits.cli.options import Csv, Json, Output
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from fewbits.format import Format
+    from fewbits.formats import Format
 
 __all__ = ["explain"]
 

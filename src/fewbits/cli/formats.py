@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from fewbits.element import Element
-    from fewbits.format import Format
+    from fewbits.formats import Format
 
 __all__ = ["formats"]
 

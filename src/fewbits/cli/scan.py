@@ -88,9 +88,12 @@ def scan(
         model, " ".join(filters or []), tuple(formats or ()), limit, revision, cache_dir, backend, run, options
     )
     from fewbits.cli.scan_view import View
+    from fewbits.cli.terminal import printable
 
     job, machine = Job(request), outputs.machine_readable(json, csv)
     view = View(job, summary=summary, shown=not (quiet or machine), keep=machine or csv is not None)
+    if machine and job.notice:
+        typer.echo(f"fewbits: {printable(job.notice)}", err=True)
     try:
         view.measure(with_progress=not (quiet or json))
     except KeyboardInterrupt:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fewbits import metrics
 from fewbits.cli.terminal import COLOURS, amount, counted, number, printable, seconds, shape_text, size
 
 if TYPE_CHECKING:
-    from fewbits.format import Format
+    from fewbits.formats import Format
     from fewbits.scan import Measured, Node
     from fewbits.scan.job import Job
     from fewbits.table import Record
@@ -37,9 +37,10 @@ def header(job: Job, known: int) -> list[Line]:
         "tensors": weights + query + (f"; {sampled}" if request.options.sample_rows else ""),
         "formats": " ".join(typed for typed, _ in job.formats),
         "backend": request.backend,
+        "left out": printable(job.notice),
         "run": f"{job.path}" + (f"  ({known} measurements are there already)" if known else ""),
     }
-    return [[(f"{name:<9}", "bold"), (text, "")] for name, text in facts.items()]
+    return [[(f"{name:<9}", "bold"), (text, "")] for name, text in facts.items() if text]
 
 
 def hierarchy(root: Node) -> list[Line]:
@@ -93,9 +94,9 @@ def compact(found: Measured, width: int) -> Line:
         label = "…" + label[-(room - 2) :]
     line: Line = [(f"{label:<{room}}", "")]
     for record, n in zip(found.records, cells, strict=False):
-        values, _ = metrics.compute(record.signal, record.error)
+        values, flags = metrics.compute(record.signal, record.error)
         style = COLOURS[metrics.classify("pcc", values["pcc"])]
-        line.append((f"{number('sqnr_db', values['sqnr_db']):>{n}}", style))
+        line.append((f"{number('sqnr_db', values['sqnr_db'], flags):>{n}}", style))
     return line
 
 
@@ -111,11 +112,11 @@ def summary(rows: Sequence[dict[str, Any]], weights: int, tensors: int) -> list[
     for row in rows:
         line: Line = [("    " if row["better"] else "  ★ ", "yellow")]
         line.append((f"{row['format']:<{width}} {row['bits']:>7.3f} ", ""))
-        line += [_cell(name, row[name], CELL + 2) for name in SHOWN]
+        line += [_cell(name, row[name], CELL + 2, row["flags"]) for name in SHOWN]
         line += [(f"{number(name, row.get(f'mean_{name}')):>{CELL + 3}}", "dim") for name in SHOWN[:3]]
         line.append((f"{size(row['bytes']):>{CELL}}{seconds(row['seconds']):>{CELL}}", ""))
         if row["better"]:
-            line.append((f"   {row['better']} has less error and no more bits", "dim"))
+            line.append((f"   {row['better']} has less error at these bits", "dim"))
         lines.append(line)
     return lines
 
@@ -130,10 +131,10 @@ def front(rows: Iterable[dict[str, Any]]) -> Line:
 
 
 def _format_row(record: Record, width: int, sampled: bool, cached: bool) -> Line:
-    values, _ = metrics.compute(record.signal, record.error)
+    values, flags = metrics.compute(record.signal, record.error)
     line: Line = [(f"  {record.format:<{width}} {record.bits:>7.3f} ", "")]
     for name in SHOWN:
-        line.append(_cell(name, values[name], CELL + 2))
+        line.append(_cell(name, values[name], CELL + 2, flags))
         if sampled:
             error = record.errors.get(name)
             line.append((f" {'±' + format(error, '.1e') if error is not None else '':<8}", "dim"))
@@ -147,8 +148,8 @@ def _titled(name: str, sampled: bool) -> str:
     return f"{TITLES.get(name, name.upper()):>{CELL + 2}}" + (" " * CELL if sampled else "")
 
 
-def _cell(name: str, value: float | None, width: int) -> tuple[str, str]:
-    return f"{number(name, value):>{width}}", COLOURS[metrics.classify(name, value)]
+def _cell(name: str, value: float | None, width: int, flags: Collection[str]) -> tuple[str, str]:
+    return f"{number(name, value, flags):>{width}}", COLOURS[metrics.classify(name, value)]
 
 
 def _weights(record: Record) -> int:

@@ -48,7 +48,12 @@ class View:
     def measure(self, *, with_progress: bool) -> None:
         """Measure everything, showing each tensor as it is done."""
         with progress(self.job.work, shown=with_progress) as bar:
-            for found in self.job.measure(bar.advance, self._open):
+
+            def opened(run: RunDirectory) -> None:
+                with bar.aside():
+                    self._open(run)
+
+            for found in self.job.measure(bar.advance, opened):
                 self.measured += 1
                 bar.describe(f"{self.measured}/{len(self.job.tensors)}")
                 for record in found.records:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Collection
 from typing import IO, TYPE_CHECKING
 
 from fewbits import metrics
@@ -76,9 +77,11 @@ def styled(*parts: tuple[str, str]) -> Text:
     return line
 
 
-def number(name: str, value: float | None) -> str:
-    """A metric's value in its usual digits; an en dash where it is undefined."""
-    return "–" if value is None else format(value, metrics.metric(name).digits)
+def number(name: str, value: float | None, flags: Collection[str] = ()) -> str:
+    """A metric's value in its usual digits; ∞ where the flags say so, an en dash where it is undefined."""
+    if value is None:
+        return "∞" if f"{name}:inf" in flags else "-∞" if f"{name}:-inf" in flags else "–"
+    return format(value, metrics.metric(name).digits)
 
 
 def shape_text(shape: tuple[int, ...] | list[int]) -> str:

@@ -59,6 +59,16 @@ class Axis:
         return f"{self.value} === 1" if self.kind == "nines" else f"{self.value} === 0"
 
     @property
+    def exact_word(self) -> str:
+        """What to call an exact value: an error of 0 may be a mean that cancels."""
+        return "0" if self.kind == "log" else "exact"
+
+    @property
+    def tooltip(self) -> dict[str, Any]:
+        """The value in a tooltip."""
+        return {"field": self.metric, "type": "quantitative", "title": self.title, "format": self.format}
+
+    @property
     def drawn(self) -> str:
         """Whether there is a number to place on the scale."""
         return f"isValid({self.value}) && !({self.exact})"

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 __all__ = ["Label", "place"]
 
-CHARACTER, HEIGHT = 6.3, 13.0  # pixels, of an 11-pixel sans serif
+CHARACTER, HEIGHT = 7.1, 13.5  # pixels, of an 11-pixel sans serif, one of the wider ones
 RADIUS = 6.0  # of a point
 NEAR = 10.0  # from the point's centre to its label
 FAR = (24.0, 38.0, 52.0, 66.0, 80.0)  # with a leader

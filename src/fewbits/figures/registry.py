@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from fewbits import metrics
 from fewbits.errors import UnknownName, UsageError
 
 if TYPE_CHECKING:
-    import altair as alt
     import polars
 
-__all__ = ["FIGURES", "Draw", "Figure", "draw", "register"]
+__all__ = ["FIGURES", "Draw", "Figure", "Spec", "draw", "register"]
 
-
-F = TypeVar("F", bound="Draw")
+# A chart: a Vega-Lite specification with its data inside. `altair.Chart.from_dict` makes an Altair chart of it.
+Spec = dict[str, Any]
 
 # A pure function of a table and a metric's name; options choose among what the table has, never bring data.
-Draw = Callable[..., "alt.LayerChart"]
+Draw = Callable[..., Spec]
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ def register(title: str, needs: tuple[str, ...]) -> Callable[[Draw], Draw]:
     return enter
 
 
-def draw(name: str, table: polars.DataFrame, metric: str = "sqnr_db", **options: Any) -> alt.LayerChart:
+def draw(name: str, table: polars.DataFrame, metric: str = "sqnr_db", **options: Any) -> Spec:
     """The chart `name` of a table; UnknownName: no such figure or metric, UsageError: the table lacks columns."""
     if name not in FIGURES:
         raise UnknownName(f"unknown figure '{name}'; figures are {', '.join(FIGURES)}")

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
 
 from fewbits.errors import UsageError
+from fewbits.figures.registry import Spec
 from fewbits.table import atomic
-
-if TYPE_CHECKING:
-    import altair as alt
 
 __all__ = ["KINDS", "save"]
 
 KINDS = (".png", ".svg", ".pdf", ".html", ".json")
 
 
-def save(chart: alt.TopLevelMixin, path: Path, *, scale: float = 2.0) -> None:
+def save(chart: Spec, path: Path, *, scale: float = 2.0) -> None:
     """Write a chart whole or not at all; the suffix says the kind, UsageError for another.
 
     `scale`: pixels a point in PNG. .html is one file with its libraries inside; .json is the Vega-Lite specification.
@@ -28,18 +24,25 @@ def save(chart: alt.TopLevelMixin, path: Path, *, scale: float = 2.0) -> None:
         raise UsageError(f"cannot write '{path}': the suffix says the kind, one of {', '.join(KINDS)}")
     if not scale > 0:
         raise UsageError(f"the scale of a picture is a positive number, not {scale:g}")
+    content = _content(chart, kind, scale)
     with atomic(path) as file:
-        file.write(_content(chart, kind, scale))
+        file.write(content)
 
 
-def _content(chart: alt.TopLevelMixin, kind: str, scale: float) -> bytes:
+def _content(chart: Spec, kind: str, scale: float) -> bytes:
+    text = json.dumps(chart, allow_nan=False)
     if kind == ".json":
-        return (json.dumps(chart.to_dict(), indent=1, allow_nan=False) + "\n").encode()
-    binary_kinds: dict[str, Literal["png", "pdf"]] = {".png": "png", ".pdf": "pdf"}
-    if kind in binary_kinds:
-        binary = io.BytesIO()
-        chart.save(binary, format=binary_kinds[kind], scale_factor=scale)
-        return binary.getvalue()
-    text = io.StringIO()
-    chart.save(text, **({"format": "svg"} if kind == ".svg" else {"format": "html", "inline": True}))
-    return text.getvalue().encode("utf-8", "backslashreplace")
+        return text.encode() + b"\n"
+    import vl_convert
+
+    match kind:
+        case ".png":
+            return bytes(vl_convert.vegalite_to_png(text, scale=scale))
+        case ".pdf":
+            return bytes(vl_convert.vegalite_to_pdf(text))
+        case ".svg":
+            return str(vl_convert.vegalite_to_svg(text)).encode("utf-8", "backslashreplace")
+        case _:
+            # The specification becomes the text of a script element, which it must not be able to end.
+            safe = text.replace("<", "\\u003c").replace(">", "\\u003e")
+            return str(vl_convert.vegalite_to_html(safe, bundle=True)).encode("utf-8", "backslashreplace")

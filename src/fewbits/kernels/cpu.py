@@ -156,8 +156,7 @@ def _blocks(grid: Grid, plan: Plan, scales: Scales, low: Float32, offsets: Scale
     factor, divisor = _reciprocals(grid, plan, divisor) if level.reciprocal else (ONE, _divisors(divisor))
     shift = offset = NOTHING
     if offsets is not None:
-        added = rule.offset == "added"
-        offset = offsets.values if added else -offsets.values
+        offset = -offsets.values
         shift = -low if plan.exact else -offset
     window = np.float32(2.0 ** (24 - level.rounding.element.bits + 1)) if rule.align else np.float32(0)
     return Blocks(
@@ -195,7 +194,7 @@ def _offsets(low: Float32, plan: Plan) -> Scales | None:
         return None
     assert plan.rule is not None
     level = plan.offset[0]
-    wanted = (low if plan.rule.offset == "added" else -low) + np.float32(0)
+    wanted = -low + np.float32(0)
     if level.rounding.lowest >= 0:
         wanted = np.maximum(wanted, np.float32(0))
     return level_scaler(np.abs(wanted) if level.block else wanted, plan.offset, 0, 1.0)(wanted)

@@ -6,8 +6,8 @@ import numpy as np
 from numba import njit
 
 from fewbits.kernels.arithmetic import OPTIONS, round_even
-from fewbits.kernels.bits import EXPONENT, MAGNITUDE, SIGN, add, bit_and, from_bits, to_bits, truncate
-from fewbits.kernels.sums import STRIP, add_errors
+from fewbits.kernels.bits import EXPONENT, MAGNITUDE, SIGN, add, bit_and, from_bits, largest, to_bits, truncate
+from fewbits.kernels.sums import STRIP, add_errors, add_lanes, made, size_bits
 
 SMALLEST_NORMAL = np.int32(0x00800000)
 
@@ -32,6 +32,18 @@ def spread(row, start, stop, columns, out):  # type: ignore[no-untyped-def]
         b += 1
 
 
+@njit(inline="always", **OPTIONS)
+def _one(x, s, lowest, highest, least_exponent, shift, zero, window):  # type: ignore[no-untyped-def]
+    """(reconstruction, 1 where x is beyond the element's range)"""
+    v = x / s
+    if window:
+        v = truncate(v * window) / window
+        v = v if bit_and(to_bits(x), MAGNITUDE) >= SMALLEST_NORMAL else np.float32(0)
+    scale = s if bit_and(to_bits(s), MAGNITUDE) < EXPONENT else from_bits(bit_and(to_bits(s), SIGN))
+    beyond = ((v > highest) | (v < lowest)) & (bit_and(to_bits(x), MAGNITUDE) < EXPONENT)
+    return round_even(v, lowest, highest, least_exponent, shift, zero) * scale, np.int32(1) if beyond else np.int32(0)
+
+
 @njit(**OPTIONS)
 def round_strip(x, s, lowest, highest, least_exponent, shift, zero, window, y):  # type: ignore[no-untyped-def]
     """y = x rounded with divisors s (infinite for a zero scale); how many x lie beyond the element's range.
@@ -39,22 +51,36 @@ def round_strip(x, s, lowest, highest, least_exponent, shift, zero, window, y): 
     `window` other than 0 truncates magnitudes to multiples of 1 / window first (block floats).
     """
     clipped = np.int32(0)
-    if window:
-        for i in range(x.shape[0]):
-            v = truncate(x[i] / s[i] * window) / window
-            v = v if bit_and(to_bits(x[i]), MAGNITUDE) >= SMALLEST_NORMAL else np.float32(0)
-            scale = s[i] if bit_and(to_bits(s[i]), MAGNITUDE) < EXPONENT else from_bits(bit_and(to_bits(s[i]), SIGN))
-            y[i] = round_even(v, lowest, highest, least_exponent, shift, zero) * scale
-            beyond = ((v > highest) | (v < lowest)) & (bit_and(to_bits(x[i]), MAGNITUDE) < EXPONENT)
-            clipped = add(clipped, np.int32(1) if beyond else np.int32(0))
-        return clipped
     for i in range(x.shape[0]):
-        v = x[i] / s[i]
-        scale = s[i] if bit_and(to_bits(s[i]), MAGNITUDE) < EXPONENT else from_bits(bit_and(to_bits(s[i]), SIGN))
-        y[i] = round_even(v, lowest, highest, least_exponent, shift, zero) * scale
-        beyond = ((v > highest) | (v < lowest)) & (bit_and(to_bits(x[i]), MAGNITUDE) < EXPONENT)
-        clipped = add(clipped, np.int32(1) if beyond else np.int32(0))
+        y[i], beyond = _one(x[i], s[i], lowest, highest, least_exponent, shift, zero, window)
+        clipped = add(clipped, beyond)
     return clipped
+
+
+@njit(**OPTIONS)
+def _add_strip(x, s, lowest, highest, least_exponent, shift, zero, window, scratch, total):  # type: ignore[no-untyped-def]
+    """`round_strip` and `sums.add_errors` of a full strip in one loop; False if float32 does not hold its sums."""
+    q = x.shape[0] // 4
+    x0, x1, x2, x3 = x[:q], x[q : 2 * q], x[2 * q : 3 * q], x[3 * q :]
+    s0, s1, s2, s3 = s[:q], s[q : 2 * q], s[2 * q : 3 * q], s[3 * q :]
+    h0, h1, h2, h3 = scratch[0, :q], scratch[1, :q], scratch[2, :q], scratch[3, :q]
+    zeros, top, top_x, clipped = np.int32(0), np.int32(0), np.int32(0), np.int32(0)
+    for i in range(x0.shape[0]):
+        a, ca = _one(x0[i], s0[i], lowest, highest, least_exponent, shift, zero, window)
+        b, cb = _one(x1[i], s1[i], lowest, highest, least_exponent, shift, zero, window)
+        c, cc = _one(x2[i], s2[i], lowest, highest, least_exponent, shift, zero, window)
+        d, cd = _one(x3[i], s3[i], lowest, highest, least_exponent, shift, zero, window)
+        clipped = add(clipped, add(add(ca, cb), add(cc, cd)))
+        zeros = add(zeros, add(add(made(x0[i], a), made(x1[i], b)), add(made(x2[i], c), made(x3[i], d))))
+        a, b, c, d = a - x0[i], b - x1[i], c - x2[i], d - x3[i]
+        h0[i] = (a + b) + (c + d)
+        h1[i] = (a * a + b * b) + (c * c + d * d)
+        h2[i] = (a * x0[i] + b * x1[i]) + (c * x2[i] + d * x3[i])
+        a, b, c, d = abs(a), abs(b), abs(c), abs(d)
+        h3[i] = (a + b) + (c + d)
+        top = largest(top, largest(largest(to_bits(a), to_bits(b)), largest(to_bits(c), to_bits(d))))
+        top_x = largest(top_x, largest(largest(size_bits(x0[i]), size_bits(x1[i])), largest(size_bits(x2[i]), size_bits(x3[i]))))
+    return add_lanes(scratch, q, top, top_x, zeros, clipped, total)
 
 
 @njit(**OPTIONS)
@@ -101,9 +127,14 @@ def sum_errors(x, divisor, rows, columns, element, window, group_rows, group_col
                         held += stop - start
                         start = stop
                         if held == STRIP:
-                            clipped = round_strip(a, s, lowest, highest, least_exponent, shift, zero, window, y)
-                            add_errors(a, y, held, clipped, scratch, total)
                             held = 0
+                            if window:
+                                done = _add_strip(a, s, lowest, highest, least_exponent, shift, zero, window, scratch, total)
+                            else:
+                                done = _add_strip(a, s, lowest, highest, least_exponent, shift, zero, 0, scratch, total)
+                            if not done:
+                                clipped = round_strip(a, s, lowest, highest, least_exponent, shift, zero, window, y)
+                                add_errors(a, y, STRIP, clipped, scratch, total)
                 if held:
                     clipped = round_strip(a[:held], s[:held], lowest, highest, least_exponent, shift, zero, window, y[:held])
                     add_errors(a, y, held, clipped, scratch, total)

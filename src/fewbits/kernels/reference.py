@@ -28,8 +28,19 @@ class Scaler(Protocol):
     def __call__(self, s: Float32, m: Float32 = ONE) -> Scales: ...
 
 
-def quantize(x: Float32, plan: Plan) -> Rounded:
-    """Round `x` of shape (matrices, rows, columns); NaN passes through, infinities must have been replaced by NaN."""
+def quantize(x: Float32, plan: Plan) -> Float32:
+    """The reconstruction of `x` of shape (matrices, rows, columns); NaN and infinities pass through."""
+    return encode(x, plan).values
+
+
+def encode(x: Float32, plan: Plan) -> Rounded:
+    """Elements, scales, offsets and reconstruction of `x`; NaN and infinities take part in nothing and pass through."""
+    finite = np.isfinite(x)
+    r = _encode(np.where(finite, x, np.float32(np.nan)), plan)
+    return Rounded(np.where(finite, r.elements, x), r.scales, r.offsets, r.zero_points, np.where(finite, r.values, x))
+
+
+def _encode(x: Float32, plan: Plan) -> Rounded:
     with np.errstate(all="ignore"):
         if not plan.scaled:
             elements = round_to(x, plan.levels[0].rounding)
@@ -93,14 +104,14 @@ def _apply(blocks: Float32, scales: Scales, lows: Float32, offsets: Scales | Non
     shifted = blocks
     if offsets is not None:
         stored = offsets.values[..., None]
-        shifted = blocks - lows[..., None] if plan.exact else (blocks - stored if rule.offset == "added" else blocks + stored)
+        shifted = blocks - lows[..., None] if plan.exact else blocks + stored
     v = _divided(shifted, s, level, _short(blocks, level)) if scales.factors is None else shifted * scales.factors[..., None]
     if rule.align:
         v = _aligned(v, blocks, level.rounding)
     q = round_to(v, level.rounding)
     y = q * scales.values[..., None]
     if offsets is not None:
-        y = y + stored if rule.offset == "added" else y - stored
+        y = y - stored
     return Rounded(q, scales, offsets, None, y)
 
 
@@ -145,10 +156,14 @@ def statistics(blocks: Float32, level: Level, zero: bool = False) -> tuple[Float
     if level.statistic == "signed":
         first = np.argmax(magnitude, axis=-1)[..., None]
         return none, np.take_along_axis(np.where(missing, np.float32(0), blocks), first, axis=-1)[..., 0] + np.float32(0)
-    if level.statistic == "range":
+    if level.statistic in ("range", "sides"):
         empty = missing.all(axis=-1)
         low = np.where(empty, np.float32(0), np.where(missing, np.float32(np.inf), blocks).min(axis=-1)) + np.float32(0)
         high = np.where(empty, np.float32(0), np.where(missing, np.float32(-np.inf), blocks).max(axis=-1))
+        if level.statistic == "sides":
+            r = level.rounding
+            side = np.maximum(high, np.float32(0)) / np.float32(r.highest)
+            return none, side if r.lowest == 0 else np.maximum(side, np.minimum(low, np.float32(0)) / np.float32(r.lowest))
         low, high = (np.minimum(low, np.float32(0)), np.maximum(high, np.float32(0))) if zero else (low, high)
         return low, high - low + np.float32(0)
     counts = (~missing).sum(axis=-1)
@@ -342,7 +357,7 @@ def _offsets(lows: Float32, plan: Plan) -> Scales | None:
         return None
     assert plan.rule is not None
     level = plan.offset[0]
-    wanted = lows if plan.rule.offset == "added" else -lows
+    wanted = -lows
     wanted = np.where(np.isnan(wanted), np.float32(0), wanted).astype(np.float32) + np.float32(0)
     if level.rounding.lowest >= 0:
         wanted = np.maximum(wanted, np.float32(0))

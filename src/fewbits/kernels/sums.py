@@ -42,15 +42,24 @@ def add_errors(x, y, n, clipped, scratch, total):  # type: ignore[no-untyped-def
         h0[i] = (a + b) + (c + d)
         h1[i] = (a * a + b * b) + (c * c + d * d)
         h2[i] = (a * x0[i] + b * x1[i]) + (c * x2[i] + d * x3[i])
-        zeros = add(zeros, add(add(_made(x0[i], y0[i]), _made(x1[i], y1[i])), add(_made(x2[i], y2[i]), _made(x3[i], y3[i]))))
+        zeros = add(zeros, add(add(made(x0[i], y0[i]), made(x1[i], y1[i])), add(made(x2[i], y2[i]), made(x3[i], y3[i]))))
         a, b, c, d = abs(a), abs(b), abs(c), abs(d)
         h3[i] = (a + b) + (c + d)
         top = largest(top, largest(largest(to_bits(a), to_bits(b)), largest(to_bits(c), to_bits(d))))
-        top_x = largest(top_x, largest(largest(_size(x0[i]), _size(x1[i])), largest(_size(x2[i]), _size(x3[i]))))
+        top_x = largest(top_x, largest(largest(size_bits(x0[i]), size_bits(x1[i])), largest(size_bits(x2[i]), size_bits(x3[i]))))
+    if not add_lanes(scratch, quarter, top, top_x, zeros, clipped, total):
+        add_wide(x, y, n, clipped, total)
+
+
+@njit(**OPTIONS)
+def add_lanes(scratch, quarter, top, top_x, zeros, clipped, total):  # type: ignore[no-untyped-def]
+    """Add the four sums of `quarter` numbers in the rows of scratch, and the rest, to total; False if float32 does not hold them.
+
+    `top` and `top_x` are the bits of max|e| and max|x|.
+    """
     biggest, error = from_bits(top_x), from_bits(top)
     if not (biggest < LARGE and error < LARGE and (error == np.float32(0) or error > SMALL)):
-        _add_wide(x, y, n, clipped, total)
-        return
+        return False
     width = quarter // 2
     while width >= LANES:
         for k in range(4):
@@ -67,20 +76,21 @@ def add_errors(x, y, n, clipped, scratch, total):  # type: ignore[no-untyped-def
     total[4] = max(total[4], np.float64(error))
     total[5] += zeros
     total[6] += clipped
+    return True
 
 
 @njit(inline="always", **OPTIONS)
-def _made(x, y):  # type: ignore[no-untyped-def]
+def made(x, y):  # type: ignore[no-untyped-def]
     return np.int32(1) if (y == np.float32(0)) & (x != np.float32(0)) else np.int32(0)
 
 
 @njit(inline="always", **OPTIONS)
-def _size(x):  # type: ignore[no-untyped-def]
+def size_bits(x):  # type: ignore[no-untyped-def]
     return bit_and(to_bits(x), MAGNITUDE)
 
 
 @njit(**OPTIONS)
-def _add_wide(x, y, n, clipped, total):  # type: ignore[no-untyped-def]
+def add_wide(x, y, n, clipped, total):  # type: ignore[no-untyped-def]
     """The same in float64, over finite x."""
     lanes = np.zeros((4, LANES))
     for i in range(n):
@@ -161,7 +171,7 @@ def sum_signal(x, out):  # type: ignore[no-untyped-def]
             v = part[i]
             low = v if v < low else low
             high = v if v > high else high
-            top = largest(top, _size(v))
+            top = largest(top, size_bits(v))
             zeros = add(zeros, np.int32(1) if v == np.float32(0) else np.int32(0))
         if from_bits(top) < np.float32(np.inf):
             out[0] += part.shape[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +12,9 @@ from markupsafe import Markup
 if TYPE_CHECKING:
     import polars
 
-__all__ = ["columnar", "json_script", "libraries"]
+__all__ = ["columnar", "json_script", "libraries", "without_data"]
 
-# Inside a script element nothing is escaped but what could end it or open a comment; U+2028/9 are \u-escaped by ASCII JSON.
+# What could end a script element or open a comment in it. The rest of JSON is harmless there, being ASCII.
 ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
 
@@ -40,16 +40,14 @@ def columnar(table: polars.DataFrame) -> dict[str, Any]:
 @cache
 def libraries() -> Markup:
     """Vega, Vega-Lite and Vega-Embed as one script, from the package that also draws without a browser."""
-    import altair
     import vl_convert
 
-    version = ".".join(altair.SCHEMA_VERSION.lstrip("v").split(".")[:2])
-    script: str = vl_convert.javascript_bundle(vl_version=version)
+    script: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     if "</script" in script.lower() or "<!--" in script:
         raise ValueError("the bundle cannot be put inside a script element")
-    return Markup(script)
+    return Markup(f"(() => {{\n{script}\n}})();")  # its names would be everybody's
 
 
-def without_data(spec: Mapping[str, Any], keep: Sequence[str] = ()) -> dict[str, Any]:
-    """A Vega-Lite specification without its inline data, which the page supplies."""
-    return {key: value for key, value in spec.items() if key not in ("datasets", *keep)}
+def without_data(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """A Vega-Lite specification whose data, named `table`, the page supplies."""
+    return {**spec, "data": {"name": "table"}}

@@ -1,4 +1,4 @@
-"""Merged rows for the report: all tensors, layer by layer, role by role. Sums are merged, then metrics are made of them."""
+"""Merged rows for the report: all tensors, layer by layer, role by role. Sums merge first, metrics are made after."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from fewbits.scan import Summary
 from fewbits.table import Record, role_of
 
-__all__ = ["ALL", "Groups", "layer_name"]
+__all__ = ["ALL", "Groups", "layer_name", "rows"]
 
 ALL = "(all)"
 NUMBER = re.compile(r"[0-9]{1,9}")
@@ -45,5 +45,7 @@ def layer_name(tensor: str) -> str:
 def rows(groups: dict[str, Summary]) -> list[dict[str, Any]]:
     """The merged rows of several groups as rows of the table: `tensor` is the group's name, `shape` its size."""
     return [
-        {**row, "tensor": name, "shape": [int(row["weights"])]} for name, group in groups.items() for row in group.rows()
+        {**row, "tensor": name, "shape": [int(row["weights"])]}
+        for name, group in groups.items()
+        for row in group.rows()
     ]

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fewbits import catalog
-from fewbits.errors import UsageError
-from fewbits.format import Format
+from fewbits.errors import SourceError, UsageError
+from fewbits.formats import Format
 from fewbits.run import RunDirectory, default_path, derive
 from fewbits.scan import ttnn
 from fewbits.scan.loop import Measured, Measurer, Options, scan
 
 if TYPE_CHECKING:
+    from fewbits.measurement import Measurement
     from fewbits.sources import Source
     from fewbits.tensor import Tensor
 
@@ -51,7 +52,11 @@ class Job:
 
         self.source: Source = open_source(request.model, revision=request.revision, cache_dir=request.cache_dir)
         own = [t for t in self.source if not t.companion_of]  # scales are read with what they scale
-        self.tensors: list[Tensor] = select(own, request.query, request.limit)
+        chosen = select(own, request.query, request.limit)
+        self.tensors: list[Tensor] = [t for t in chosen if not t.unreadable]
+        self.skipped: list[Tensor] = [t for t in chosen if t.unreadable]
+        if not self.tensors:
+            raise SourceError(f"{chosen[0].name}: {chosen[0].unreadable}")
         self.weights: int = sum(math.prod(t.shape) for t in self.tensors)
         self.facts = self._facts()
         self.path: Path = request.run or default_path(self.source.title, request.query, self._identity())
@@ -60,6 +65,14 @@ class Job:
     def work(self) -> int:
         """Weights × formats to measure in all; exact without sampling."""
         return self.weights * len(self.formats)
+
+    @property
+    def notice(self) -> str:
+        """What is left out and why, in one line; "" when nothing is."""
+        if not self.skipped:
+            return ""
+        first = self.skipped[0]
+        return f"{len(self.skipped)} unreadable, first {first.name}: {first.unreadable}"
 
     def backend_of(self, f: Format) -> str:
         """The backend that measures a format: the one asked for where it has the format, else `cpu`."""
@@ -101,6 +114,7 @@ class Job:
             "filter": request.query,
             "limit": request.limit,
             "tensors": len(self.tensors),
+            "skipped": {t.name: t.unreadable for t in self.skipped},
             "weights": self.weights,
             "selection": selection.hexdigest(),
             "backend": request.backend,
@@ -119,6 +133,19 @@ def _backends(name: str) -> Mapping[str, Measurer]:
         raise UsageError(f"unknown backend '{name}'; backends are {', '.join(BACKENDS)}")
     if name == "ttnn":
         ttnn.available()
-    from fewbits.measure import measure_tensor
+    backends: dict[str, Measurer] = {"cpu": _cpu}
+    return backends | ({"ttnn": ttnn.measure} if name == "ttnn" else {})
 
-    return {"cpu": measure_tensor} | ({"ttnn": ttnn.measure} if name == "ttnn" else {})
+
+def _cpu(
+    tensor: Tensor,
+    formats: Sequence[Format],
+    *,
+    jobs: int,
+    rows: Sequence[tuple[int, int]] | None,
+    progress: Callable[[int], None] | None,
+) -> Measurement:
+    """Our kernels, loaded when there is something to measure."""
+    from fewbits.measurement import measure_tensor
+
+    return measure_tensor(tensor, formats, jobs=jobs, rows=rows, progress=progress)

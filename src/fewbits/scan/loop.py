@@ -10,7 +10,7 @@ from typing import Protocol
 
 from fewbits import table
 from fewbits.errors import DataError
-from fewbits.format import Format
+from fewbits.formats import Format
 from fewbits.scan import sample
 from fewbits.table import Record
 from fewbits.tensor import Tensor

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
 from fewbits import metrics
-from fewbits.format import Format
+from fewbits.formats import Format
 
 __all__ = ["STRATUM", "draw", "standard_errors"]
 

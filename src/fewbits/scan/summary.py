@@ -13,6 +13,7 @@ from fewbits.table import Record
 __all__ = ["Summary", "Total"]
 
 RANKED_BY = "sqnr_db"
+SAME_BITS = 0.005  # per weight
 
 
 @dataclass
@@ -55,7 +56,8 @@ class Summary:
     def rows(self) -> list[dict[str, Any]]:
         """One row per format, least error first: bits, merged metrics, plain means `mean_<metric>`, `bytes`, `better`.
 
-        `better` names a format with no more bits and less error, or is "": the format is on the Pareto front.
+        `better` names a format with less error at as many bits or fewer, or is "": the format is on the Pareto front.
+        Bits that differ by less than `SAME_BITS` count as equal: a scale per tensor does not make a format dearer.
         """
         rows = []
         for total in self.totals.values():
@@ -101,7 +103,8 @@ def _rank(row: dict[str, Any]) -> float:
 
 def _better(row: dict[str, Any], rows: Iterable[dict[str, Any]]) -> str:
     for other in rows:
-        fewer = other["bits"] <= row["bits"] and _rank(other) >= _rank(row)
-        if fewer and (other["bits"] < row["bits"] or _rank(other) > _rank(row)):
+        less = _rank(other) > _rank(row)
+        fewer = other["bits"] < row["bits"] - SAME_BITS
+        if (less and other["bits"] <= row["bits"] + SAME_BITS) or (fewer and _rank(other) >= _rank(row)):
             return str(other["format"])
     return ""

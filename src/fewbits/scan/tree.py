@@ -84,10 +84,12 @@ def _build(label: str, place: dict[str, object]) -> tuple[Node, object]:
 def _join(children: list[Node], structures: list[object], child: Node, structure: object) -> None:
     """Append a child, or count it with the sibling before it when both are numbered and equal."""
     last = children[-1] if children else None
-    if last and child.label.isdecimal() and structures[-1] == structure and not child.tensor:
-        first, _, end = last.label.partition("–")
-        if first.isdecimal() and int(end or first) + 1 == int(child.label):
-            last.label = f"{first}–{child.label}"
+    number, dot, rest = child.label.partition(".")
+    if last and _is_index(number) and structures[-1] == structure:
+        numbers, _, last_rest = last.label.partition(".")
+        first, _, end = numbers.partition("–")
+        if _is_index(first) and int(end or first) + 1 == int(number) and last_rest == rest:
+            last.label = f"{first}–{number}{dot}{rest}"
             last.copies += 1
             last.tensors += child.tensors
             last.nbytes += child.nbytes
@@ -96,9 +98,10 @@ def _join(children: list[Node], structures: list[object], child: Node, structure
     structures.append(structure)
 
 
+def _is_index(text: str) -> bool:
+    return text.isdecimal() and text.isascii() and len(text) < 10
+
+
 def _natural(name: str) -> list[tuple[int, int, str]]:
     """Sort key in which 2 comes before 10."""
-    return [
-        (0, int(part), "") if part.isdecimal() and part.isascii() and len(part) < 10 else (1, 0, part)
-        for part in re.split(r"(\d+)", name)
-    ]
+    return [(0, int(part), "") if _is_index(part) else (1, 0, part) for part in re.split(r"(\d+)", name)]

@@ -15,7 +15,7 @@ from fewbits import metrics
 from fewbits.errors import DataError, FewbitsError
 
 if TYPE_CHECKING:
-    from fewbits.format import Format
+    from fewbits.formats import Format
     from fewbits.tensor import Tensor
 
 __all__ = ["DTYPES", "Converted", "available", "measure"]

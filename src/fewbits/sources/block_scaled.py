@@ -81,9 +81,9 @@ def block_scaled_tensor(stored: Tensor, scale: Tensor, configured: Block | None)
 
 
 def block_size(shape: tuple[int, ...], scales: tuple[int, ...], configured: Block | None = None) -> Block:
-    """Rows and columns of a block: as configured, else along each axis 128 if that gives the scales, else the least.
+    """Rows and columns of a block: as configured, else along each axis what gives so many scales, 128 if it does.
 
-    The least alone is wrong where the block does not divide: 576 rows with 5 scales are blocks of 128, not of 116.
+    The least that does is wrong where the block does not divide: 576 rows with 5 scales are blocks of 128, not of 116.
     One scale alone is that of the whole tensor. `ValueError` where nothing fits.
     """
     sides = _matrix(shape)
@@ -112,7 +112,11 @@ def configured_block(config: Mapping[str, Json], where: str) -> Block | None:
 
 def _guess(sides: tuple[int, int], counts: tuple[int, int]) -> Block:
     def length(side: int, count: int) -> int:
-        return USUAL if _blocks(side, USUAL) == count else max(_blocks(side, max(count, 1)), 1)
+        least = max(_blocks(side, max(count, 1)), 1)
+        power = 1 << (least - 1).bit_length()
+        inexact = side % max(count, 1) != 0
+        candidates = (USUAL, power if inexact else least)
+        return next((length for length in candidates if _blocks(side, length) == count), least)
 
     return length(sides[0], counts[0]), length(sides[1], counts[1])
 

@@ -42,11 +42,11 @@ class Place(Protocol):
         ...
 
 
-def read_checkpoint(place: Place, index: str | None = None) -> tuple[list[Tensor], list[tuple[str, int]]]:
-    """The tensors, and the (name, bytes) of the files that hold them; `index` names the index file to go by."""
-    index = index or choose_index(place.names, place.where)
-    if index is None:
-        files = _without_index(place)
+def read_checkpoint(place: Place, index: str = "", only: str = "") -> tuple[list[Tensor], list[tuple[str, int]]]:
+    """The tensors, and (name, bytes) of the files that hold them: all, those in an index, or `only` one."""
+    index = index or ("" if only else choose_index(place.names, place.where))
+    if not index:
+        files = [only] if only else _without_index(place)
         headers = place.headers(files)
         home_of = _first_home(place, files, headers)
     else:

@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import cached_property
 
 from fewbits.errors import SourceError
@@ -15,6 +16,7 @@ from fewbits.sources.header import PREFIX, Header, parse_header, read_header
 from fewbits.sources.hub_address import Address
 from fewbits.sources.hub_cache import Listed, Listing
 from fewbits.sources.hub_client import HubClient, find_token
+from fewbits.sources.index import INDEX_SUFFIX
 from fewbits.sources.source import Source
 
 __all__ = ["HubFile", "HubFolder", "open_hub"]
@@ -29,7 +31,8 @@ def open_hub(address: Address, cache_dir: str | os.PathLike[str] | None = None, 
     cache = os.path.abspath(os.path.expanduser(cache_dir or constants.HF_HUB_CACHE))
     client = HubClient(address, cache, find_token(token))
     folder = HubFolder(client, client.listing())
-    tensors, files = read_checkpoint(folder)
+    index = folder.only if folder.only.endswith(INDEX_SUFFIX) else ""
+    tensors, files = read_checkpoint(folder, index, folder.only)
     return Source(f"hf://{address}", address.repository, tensors, files, revision=folder.listing.commit)
 
 
@@ -66,10 +69,15 @@ class HubFile:
         if self.client.downloaded(self.commit, self.name):
             return read_header(self._file())
         cache = self.client.cache
-        content = cache.header(self.commit, self.name, self.listed)
-        if content is None:
-            content = self.client.first_bytes(self.commit, self.name, self.listed)
-            cache.keep_header(self.commit, self.name, self.listed, content)
+        kept = cache.header(self.commit, self.name, self.listed)
+        if kept is not None:
+            with suppress(SourceError):  # damaged: ask for it again
+                return self._parsed(kept)
+        content = self.client.first_bytes(self.commit, self.name, self.listed)
+        cache.keep_header(self.commit, self.name, self.listed, content)
+        return self._parsed(content)
+
+    def _parsed(self, content: bytes) -> Header:
         self._header = parse_header(content[PREFIX:], self.size, self.where)
         return self._header
 
@@ -88,11 +96,15 @@ class HubFile:
 
 
 class HubFolder:
-    """The files of a commit, below the address's path where it has one."""
+    """The files of a commit, below the address's path where it has one; `only` is the file that it names."""
 
     def __init__(self, client: HubClient, listing: Listing) -> None:
         self.client, self.listing = client, listing
         self._files: dict[str, HubFile] = {}
+        path = client.address.path
+        folder, _, last = path.rpartition("/") if path in listing.files else (path, "", "")
+        self.only = last
+        self._prefix = f"{folder}/" if folder else ""
 
     @property
     def where(self) -> str:
@@ -101,13 +113,9 @@ class HubFolder:
 
     @cached_property
     def names(self) -> list[str]:
-        """Files below the path, by their names from there; a path that is a file is that file alone."""
-        path, found = self.client.address.path, self.listing.files
-        if path in found:
-            beside = f"{path.rpartition('/')[0]}/config.json".lstrip("/")
-            return [os.path.basename(path), *(["config.json"] if beside in found else [])]
-        below = [name[len(self._prefix) :] for name in found if name.startswith(self._prefix)]
-        if path and not below:
+        """Files below the path, by their names from there."""
+        below = [name[len(self._prefix) :] for name in self.listing.files if name.startswith(self._prefix)]
+        if self.client.address.path and not below:
             raise SourceError(f"{self.where}: nothing of that name in {self.client.address.repository}")
         return sorted(below)
 
@@ -122,9 +130,3 @@ class HubFolder:
         """The headers of files, several at a time."""
         with ThreadPoolExecutor(min(REQUESTS, len(names))) as pool:
             return dict(zip(names, pool.map(lambda name: self.file(name).header(), names), strict=True))
-
-    @cached_property
-    def _prefix(self) -> str:
-        path = self.client.address.path
-        folder = path.rpartition("/")[0] if path in self.listing.files else path
-        return f"{folder}/" if folder else ""

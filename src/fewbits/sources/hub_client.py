@@ -34,7 +34,10 @@ def find_token(token: str | None = None) -> str | None:
 
     names = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUGGINGFACE_HUB_TOKEN")
     given = (token, *(os.environ.get(name) for name in names))
-    return next((text.strip() for text in given if text and text.strip()), None) or get_token()
+    try:
+        return next((text.strip() for text in given if text and text.strip()), None) or get_token()
+    except Exception as error:  # the client may ask a server for it (OpenID), or read a file
+        raise SourceError(f"no token for the hub: {shown(' '.join(str(error).split()))}") from error
 
 
 class HubClient:
@@ -57,7 +60,7 @@ class HubClient:
             return listing
         with self._explained():
             try:
-                listing = self._retried(lambda: self._ask(revision))
+                listing = self._retried(lambda: self._ask(self.address.repository, revision))
             except Exception as error:
                 cached = self._cached(known) if known and unreachable(error) else None
                 if cached is None:
@@ -98,10 +101,10 @@ class HubClient:
             )
         return start[:needed]
 
-    def _ask(self, revision: str) -> Listing:
-        info = self.api.model_info(
-            self.address.repository, revision=revision, files_metadata=True, timeout=self.timeout
-        )
+    def _ask(self, repository: str, revision: str) -> Listing:
+        info = self.api.model_info(repository, revision=revision, files_metadata=True, timeout=self.timeout)
+        if info.id != repository:  # a model that was renamed: on the way there the question may lose its details
+            info = self.api.model_info(info.id, revision=revision, files_metadata=True, timeout=self.timeout)
         commit = info.sha or ""
         if not COMMIT.fullmatch(commit):
             raise SourceError(f"{self.address}: what answers at {self.endpoint} is no hub, it names no commit")

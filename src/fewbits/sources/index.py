@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 from fewbits.errors import SourceError
@@ -31,18 +32,19 @@ def parse_index(text: bytes, where: str) -> Mapping[str, str]:
     return checked
 
 
-def choose_index(files: list[str], where: str) -> str | None:
-    """The index to go by among file names of one folder; None where the safetensors speak for themselves."""
+def choose_index(files: list[str], where: str) -> str:
+    """The index to go by among file names of one folder; "" where the safetensors speak for themselves."""
     found = sorted(name for name in files if name.endswith(INDEX_SUFFIX) and "/" not in name)
     if INDEX in found:
         return INDEX
     if not found or "model.safetensors" in files:
-        return None
+        return ""
     if len(found) > 1:
         raise SourceError(f"{where}: several indexes ({', '.join(map(quoted, found))}); name the one to use")
     return found[0]
 
 
+@lru_cache(maxsize=4096)  # many tensors, few files
 def _inside(name: str) -> bool:
     """Whether a name, as POSIX or Windows would read it, stays below the folder it is meant for."""
     path = PurePosixPath(name)

@@ -11,7 +11,7 @@ from fewbits.errors import SourceError
 from fewbits.sources.checkpoint import EXTENSION, read_checkpoint
 from fewbits.sources.file import LocalFile, explain, shown
 from fewbits.sources.header import PREFIX, Header, read_header
-from fewbits.sources.index import CONFIG, INDEX_SUFFIX
+from fewbits.sources.index import INDEX_SUFFIX
 from fewbits.sources.source import Source
 from fewbits.sources.strict_json import quoted
 
@@ -49,9 +49,7 @@ class Folder:
     def names(self) -> list[str]:
         """Files of the folder; where no checkpoint is among them, those of subfolders too."""
         found = list(_walk(self.path, 0))
-        if self.only:
-            return [self.only, *(name for name in found if name == CONFIG)]
-        if not any(name.endswith((EXTENSION, INDEX_SUFFIX)) for name in found):
+        if not self.only and not any(name.endswith((EXTENSION, INDEX_SUFFIX)) for name in found):
             found = list(_walk(self.path, DEPTH))
         return sorted(found)
 
@@ -76,8 +74,8 @@ class Folder:
         return (real, repository.parent) if repository else (real,)
 
 
-def _source(folder: Folder, path: str, title: str, index: str | None = None) -> Source:
-    tensors, files = read_checkpoint(folder, index)
+def _source(folder: Folder, path: str, title: str, index: str = "") -> Source:
+    tensors, files = read_checkpoint(folder, index, folder.only)
     return Source(uri=path, title=title, tensors=tensors, files=files)
 
 

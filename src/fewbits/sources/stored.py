@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import sys
 from dataclasses import dataclass
 from typing import NoReturn
@@ -97,4 +96,4 @@ def stored_tensor(file: File, header: Header, entry: Entry) -> Tensor:
 
 def digest(*parts: str | int) -> str:
     """128 bits of SHA-256 over the parts, as hexadecimal digits."""
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+    return hashlib.sha256(repr(parts).encode("utf-8", "backslashreplace")).hexdigest()[:32]

@@ -18,7 +18,7 @@ from fewbits.sources.source import Source
 from fewbits.sources.stored import digest
 from fewbits.tensor import Tensor
 
-__all__ = ["LAWS", "SCHEME", "Law", "open_synthetic"]
+__all__ = ["LAWS", "SCHEME", "Drawn", "Law", "open_synthetic"]
 
 SCHEME = "synthetic:"
 VERSION = 1  # of the values: another number wherever they change

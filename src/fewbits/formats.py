@@ -188,7 +188,7 @@ def _illegal(f: Format) -> list[tuple[bool, str]]:
         (s.scale is None and s.mean, "mean in a scale needs blocks of scales"),
         (ranged and not (f.minimum or f.zero), f"rule {r} needs +min or +zero"),
         (not ranged and bool(f.minimum or f.zero), f"+min and +zero need a rule of the range, such as range, not {r}"),
-        (f.zero and (e.kind != "integer" or r.offset == "added" or bool(r.search) or r.encode_by == "exact"),
+        (f.zero and (e.kind != "integer" or bool(r.search) or r.encode_by == "exact"),
          "+zero needs an integer element and the rule range"),
         (ranged and e.is_table, "a range needs an integer or float element"),
         (isinstance(f.minimum, Element) and f.minimum.kind in ("zero", "exponent", "table"), "min: a float or integer element is allowed"),

@@ -1,0 +1,110 @@
+"use strict";
+// The pictures. Specifications come from the figures of fewbits; the page gives them rows of its table.
+
+const READABLE = 4000; // cells; with more, the heat map has no numbers in it
+const MANY = 150; // tensors; with more, the heat map begins with merged layers
+const OPTIONS = {
+  renderer: "svg", ast: true, actions: { export: true, source: false, compiled: false, editor: false },
+  downloadFileName: "fewbits", tooltip: { theme: "custom" },
+};
+
+const views = {};
+
+// Draw a specification into a place; of drawings that overtake each other, the last one asked for stays.
+async function drawn(place, spec, rows) {
+  const turn = (views[place]?.turn || 0) + 1;
+  const before = views[place];
+  views[place] = { turn, result: before?.result };
+  const full = rows ? { ...spec, datasets: { table: rows } } : spec;
+  const target = element("div");
+  const result = await vegaEmbed(target, full, OPTIONS);
+  if (views[place].turn !== turn) return result.finalize(), null;
+  views[place].result?.finalize();
+  views[place].result = result;
+  $(place).replaceChildren(target);
+  return result.view;
+}
+
+const visible = (row) => !state.hidden.has(row.format);
+const forChart = (row) => ({ ...row, shape: shape(row) });
+
+function note(rows) {
+  const missing = [...new Set(rows.filter((row) => row[state.metric] === null && !(row.flags || []).includes(`${state.metric}:inf`)).map((row) => row.format))];
+  const metric = METRICS[state.metric];
+  return `${state.metric}: ${metric.definition}.` + (missing.length ? ` Not drawn, being undefined: ${missing.join(", ")}.` : "");
+}
+
+async function accuracy() {
+  const view = await drawn("accuracy", DATA.specs[state.metric].accuracy_bits);
+  if (view) await view.signal("hidden", [...state.hidden]).runAsync();
+  $("accuracy-note").textContent = note(DATA.all.filter(visible));
+}
+
+function heatRows() {
+  const source = { tensors: ROWS, layers: DATA.layers, roles: DATA.roles }[$("rows").value];
+  const words = $("heat-filter").value.toLowerCase().split(/\s+/).filter(Boolean);
+  return source.filter((row) => visible(row) && words.every((word) => row.tensor.toLowerCase().includes(word)));
+}
+
+async function heat() {
+  const rows = heatRows();
+  const spec = DATA.specs[state.metric][$("relative").value ? "heat_map_relative" : "heat_map"];
+  const layer = rows.length > READABLE ? spec.layer.filter((part) => part.name !== "values") : spec.layer;
+  $("heat-note").textContent = rows.length ? "Exact cells are marked; a dash is an undefined value. Choose a row to see the tensor below." : "Nothing to show: every format or every name is filtered out.";
+  const view = await drawn("heat", { ...spec, layer }, rows.map(forChart));
+  if (!view) return;
+  stick();
+  view.addEventListener("click", (_, item) => {
+    const name = item?.datum?.tensor;
+    if (TENSORS.includes(name)) choose(name);
+  });
+}
+
+// The names of the formats stay in sight while the rows scroll: the axis follows, on a veil of the page's colour.
+function stick() {
+  const axis = [...$("heat").querySelectorAll(".role-axis")].find((group) => /X-axis/.test(group.getAttribute("aria-label") || ""));
+  if (!axis) return;
+  const box = axis.getBBox();
+  const veil = document.createElementNS("http://www.w3.org/2000/svg", "rect");
+  for (const [name, value] of Object.entries({ class: "veil", x: box.x - 40, y: box.y - 6, width: box.width + 120, height: box.height + 8 })) veil.setAttribute(name, value);
+  const top = axis.getBoundingClientRect().top - $("heat").getBoundingClientRect().top;
+  const move = () => {
+    const down = Math.max(0, $("heat-scroll").scrollTop - top + 6);
+    axis.style.transform = `translateY(${down}px)`;
+    if (down && !veil.parentNode) axis.prepend(veil);
+    if (!down) veil.remove();
+  };
+  $("heat-scroll").onscroll = move;
+  move();
+}
+
+async function tensor() {
+  const own = ROWS.filter((row) => row.tensor === state.tensor && visible(row));
+  const first = own[0];
+  $("tensor-facts").textContent = first ? `${shape(first) || "one value"} · ${first.dtype} · role ${first.role}` : "";
+  $("tensor-note").textContent = note(own);
+  await drawn("tensor-chart", DATA.specs[state.metric].tensor_formats, [...DATA.all.filter(visible), ...own].map(forChart));
+}
+
+function choose(name) {
+  state.tensor = name;
+  $("tensor").value = name;
+  changed("tensor");
+}
+
+for (const name of TENSORS) $("tensor").append(element("option", name, { value: name }));
+$("tensor").addEventListener("change", () => choose($("tensor").value));
+$("rows").value = TENSORS.length > MANY ? "layers" : "tensors";
+for (const id of ["rows", "relative"]) $(id).addEventListener("change", heat);
+$("heat-filter").addEventListener("input", heat);
+
+watchers.push((what) => {
+  if (what === "metric") accuracy();
+  if (what === "formats") {
+    views.accuracy?.result?.view.signal("hidden", [...state.hidden]).runAsync();
+    $("accuracy-note").textContent = note(DATA.all.filter(visible));
+  }
+  if (what !== "tensor") heat();
+  tensor();
+});
+const ready = Promise.all([accuracy(), heat(), tensor()]).then(() => document.documentElement.setAttribute("data-ready", ""));

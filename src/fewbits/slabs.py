@@ -1,0 +1,78 @@
+"""Slabs: the row ranges in which a tensor is read and measured, fixed by shape and format alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from fewbits.block import Shape, as_matrices
+from fewbits.plan import Plan
+
+__all__ = ["SLAB", "Cut", "cut", "needs_amax", "slabs"]
+
+SLAB = 1 << 18  # values of a slab, about: with what is made of them they fit the second-level cache
+
+Rows = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Slabs start at multiples of `rows`; `alone`: none crosses from one matrix into the next; `whole`: there is only one."""
+
+    rows: int = 1
+    alone: bool = False
+    whole: bool = False
+
+
+WHOLE = Cut(whole=True)
+
+
+def cut(plan: Plan, shape: Shape) -> Cut:
+    """The slabs that hold every block, and every block of scales, whole; a scale of the whole tensor is known beforehand."""
+    f = plan.format
+    _, rows, columns = as_matrices(shape)
+    height, entries, flat = 1, columns, 0  # rows per row of the level's array, its columns, values per block once it is flat
+    if f.mean:
+        return WHOLE
+    for at, level in enumerate(plan.levels):
+        block = level.block
+        if block is None:
+            break
+        if level.mean or (block.kind == "tensor" and not _follows_from_amax(plan, at)):
+            return WHOLE
+        if block.kind == "tensor":
+            break
+        if block.kind == "flat" or flat:
+            if height > 1 or (block.kind == "grid" and (block.rows != 1 or not block.columns)):
+                return WHOLE
+            flat = (flat or 1) * block.columns
+            continue
+        height = height * block.rows if block.rows and height else 0
+        entries = -(-entries // block.columns) if block.columns else 1
+    if flat:
+        return Cut(flat // math.gcd(flat, max(entries, 1)))
+    return Cut(height or max(rows, 1), alone=height != 1)
+
+
+def needs_amax(plan: Plan) -> bool:
+    """Whether a scale of the whole tensor is to be known before its slabs are rounded."""
+    return any(level.block is not None and level.block.kind == "tensor" for level in plan.levels)
+
+
+def slabs(shape: Shape, cut: Cut, ranges: Sequence[Rows] | None = None) -> Iterator[Rows]:
+    """Row ranges of a tensor of `shape` in its (rows, columns) view: over all its rows, or over `ranges` of them."""
+    matrices, rows, columns = as_matrices(shape)
+    total = matrices * rows
+    step = max(total, 1) if cut.whole else cut.rows * max(SLAB // max(cut.rows * columns, 1), 1)
+    spans = [(m * rows, (m + 1) * rows) for m in range(matrices)] if cut.alone else [(0, total)]
+    for first, last in spans:
+        for low, high in ranges if ranges is not None else [(first, last)]:
+            low, high = max(low, first), min(high, last)
+            yield from ((start, min(start + step, high)) for start in range(low, high, step))
+
+
+def _follows_from_amax(plan: Plan, at: int) -> bool:
+    """Whether the scale of level `at`, one for the whole tensor, follows from the tensor's largest magnitude."""
+    amax = all(level.statistic == "amax" for level in plan.levels[: at + 1])
+    return amax and plan.levels[at + 1].block is None and not (at == 0 and len(plan.multipliers))

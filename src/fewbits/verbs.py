@@ -1,0 +1,183 @@
+"""The verbs: `quantize`, `encode`, `decode`, `bits` for arrays of any rank."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fewbits import catalog, kernels
+from fewbits.block import as_matrices
+from fewbits.codes import codes_of, values_of
+from fewbits.encoded import Encoded
+from fewbits.errors import DataError
+from fewbits.formats import Format
+from fewbits.plan import Float32, Plan, plan
+from fewbits.transform import finite_mean, hadamard, outlier_mask
+
+__all__ = ["as_float32", "as_format", "bits", "decode", "encode", "quantize", "rounded"]
+
+NUMBERS = "biuf"
+
+
+def quantize(x: ArrayLike, format: str | Format, *, backend: str = "cpu") -> NDArray[np.float32]:
+    """The values that `x` becomes in a format ("fake quantization"): float32, same shape.
+
+    `x`: float16, bfloat16, float32, float64 (rounded to float32 first) or integers, any rank; blocks lie in the last two axes.
+    NaN and infinities pass through and take part in no scale. Raises `UsageError` for an unknown format, `DataError` for other data.
+    """
+    values, shape = _prepared(x)
+    return rounded(values, plan(as_format(format)), backend).reshape(shape)
+
+
+def encode(x: ArrayLike, format: str | Format, *, backend: str = "cpu") -> Encoded:
+    """The codes, scales and offsets that a format stores for `x`; `decode` of them equals `quantize`, bit for bit.
+
+    Raises `DataError` for NaN and infinities unless the element has a code for them.
+    """
+    values, shape = _prepared(x)
+    return _Options(values, plan(as_format(format)), kernels.backend(backend)).encode(shape)
+
+
+def decode(q: Encoded) -> NDArray[np.float32]:
+    """The values that codes, scales and offsets stand for: code value · scale − offset, in float32."""
+    f = q.format
+    with np.errstate(all="ignore"):
+        y = _decode_blocks(q)
+        if q.outliers is not None and f.outliers is not None:
+            positions, codes = q.outliers
+            y.reshape(-1)[positions] = values_of(codes, f.outliers.element)
+        if f.hadamard:
+            y = hadamard(y.reshape(as_matrices(q.shape)), f.hadamard).reshape(q.shape)
+        return y + q.mean if q.mean is not None else y
+
+
+def bits(format: str | Format, shape: tuple[int, ...], *, padded: bool | tuple[int, int] = False) -> float:
+    """Exact average bits per weight that a tensor of `shape` takes, with scales, offsets and outliers; see `Format.bits`."""
+    return as_format(format).bits(tuple(shape), padded)
+
+
+def rounded(x: Float32, plan: Plan, backend: str = "cpu") -> Float32:
+    """`quantize` for a plan and a (matrices, rows, columns) float32 array, options included."""
+    return _Options(x, plan, kernels.backend(backend)).quantize()
+
+
+def as_format(format: str | Format) -> Format:
+    """A `Format` from itself, a catalogue name or a spec."""
+    return format if isinstance(format, Format) else catalog.format(format)
+
+
+def as_float32(x: ArrayLike) -> NDArray[np.float32]:
+    """Numbers as float32, ties to even; what is beyond its range becomes infinite. Raises `DataError` for what is no number."""
+    a = np.asarray(x)
+    if a.dtype.kind not in NUMBERS and "float" not in a.dtype.name:
+        raise DataError(f"numbers expected (float16, bfloat16, float32, float64 or integers), not an array of {a.dtype}")
+    with np.errstate(over="ignore", invalid="ignore"):
+        return a.astype(np.float32)
+
+
+def _prepared(x: ArrayLike) -> tuple[Float32, tuple[int, ...]]:
+    values = as_float32(x)
+    return np.ascontiguousarray(values).reshape(as_matrices(values.shape)), values.shape
+
+
+@dataclass(frozen=True)
+class _Options:
+    """A format with its options around the rounding of blocks: mean off, rotation, outliers out, and back."""
+
+    x: Float32
+    plan: Plan
+    kernels: ModuleType
+
+    def quantize(self) -> Float32:
+        f = self.plan.format
+        if not (f.mean or f.hadamard or f.outliers):
+            return self.kernels.quantize(self.x, self.plan)  # type: ignore[no-any-return]
+        with np.errstate(all="ignore"):
+            moved, mean, mask = self._moved()
+            y = self.kernels.quantize(np.where(mask, np.float32(np.nan), moved), self.plan)
+            y = np.where(mask, self._kept(moved), np.where(np.isfinite(moved), y, np.float32(0)))
+            y = (hadamard(y, f.hadamard) if f.hadamard else y) + mean
+            return np.where(np.isfinite(self.x), y, self.x).astype(np.float32)
+
+    def encode(self, shape: tuple[int, ...]) -> Encoded:
+        f = self.plan.format
+        with np.errstate(all="ignore"):
+            moved, mean, mask = self._moved()
+            if (f.mean or f.hadamard or f.outliers) and not np.isfinite(self.x).all():
+                raise DataError("encode: NaN and infinities have no code under the options mean, hadamard and outliers")
+            rounded = self.kernels.encode(np.where(mask, np.float32(np.nan), moved), self.plan)
+            elements = np.where(mask, np.float32(0), rounded.elements).reshape(shape)
+            outliers = None
+            if f.outliers is not None:
+                positions = np.flatnonzero(mask)
+                outliers = (positions, codes_of(self._kept(moved).reshape(-1)[positions], f.outliers.element))
+            offset: Any = None
+            if f.offset is not None:
+                offset = _encoded_scales(rounded.offsets, f.offset, shape, f)
+            elif f.zero:
+                offset = codes_of(rounded.zero_points, f.element)
+            return Encoded(
+                f, shape, codes_of(_codable(elements, f), f.element),
+                _encoded_scales(rounded.scales, f.scale, shape, f) if f.scale is not None else None,
+                offset, mean if f.mean else None, outliers,
+            )  # fmt: skip
+
+    def _moved(self) -> tuple[Float32, np.float32, NDArray[np.bool_]]:
+        """(values as they are rounded, the mean, where outliers are)."""
+        f, x = self.plan.format, self.x
+        mean = finite_mean(x) if f.mean else np.float32(-0.0)
+        moved = (x - mean).astype(np.float32) if f.mean else x
+        if f.hadamard:
+            moved = hadamard(np.where(np.isfinite(moved), moved, np.float32(0)), f.hadamard)
+        mask = np.zeros(x.shape, bool)
+        if f.outliers is not None and f.block is not None:
+            mask = outlier_mask(moved, f.block.grid(moved.shape), f.outliers)
+        return moved, mean, mask
+
+    def _kept(self, moved: Float32) -> Float32:
+        """Every value as an outlier would be kept."""
+        o = self.plan.format.outliers
+        return self.kernels.quantize(moved, plan(Format(o.element))) if o else moved
+
+
+def _codable(elements: NDArray[np.float32], f: Format) -> NDArray[np.float32]:
+    """A lone zero of an element without a zero (half steps) has been left out as an outlier: any value does."""
+    return np.where(elements == 0, np.float32(f.element.values[0]), elements) if 0.0 not in f.element.values and f.element.kind == "table" else elements
+
+
+def _encoded_scales(scales: Any, f: Format, shape: tuple[int, ...], parent: Format) -> Encoded | NDArray[np.float32]:
+    """Scales of blocks as they are stored."""
+    if f.element.name == "f32" and f.scale is None:
+        return scales.elements  # type: ignore[no-any-return]
+    codes = codes_of(scales.elements, f.element)
+    inner = _encoded_scales(scales.inner, f.scale, shape, f) if f.scale is not None else None
+    return Encoded(f, codes.shape, codes, inner, None, scales.mean if f.mean else None)
+
+
+def _decode_blocks(q: Encoded) -> NDArray[np.float32]:
+    f = q.format
+    y = values_of(q.codes, f.element)
+    if f.block is None or q.scale is None:
+        return y
+    grid = f.block.grid(q.shape)
+    cells = y.reshape(grid.shape)
+    if f.zero:
+        cells = cells - _spread(values_of(q.offset, f.element), grid)  # type: ignore[arg-type]
+    cells = cells * _spread(_numbers(q.scale), grid)
+    if f.offset is not None:
+        cells = cells - _spread(_numbers(q.offset), grid)
+    return cells.reshape(q.shape)
+
+
+def _numbers(stored: Any) -> NDArray[np.float32]:
+    return decode(stored) if isinstance(stored, Encoded) else stored
+
+
+def _spread(numbers: NDArray[np.float32], grid: Any) -> NDArray[np.float32]:
+    """One number per block as one per value."""
+    by_row = np.repeat(numbers.reshape(grid.counts), grid.rows, axis=1)[:, : grid.shape[1]]
+    return np.repeat(by_row, grid.columns, axis=2)[:, :, : grid.shape[2]]
