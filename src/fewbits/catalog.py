@@ -31,7 +31,8 @@ class Row:
 
     `golden` in every bit, `golden_value` up to the sign of zero, `golden_codes` in every stored code and scale (the package
     decodes in another order of multiplications, up to four units in the last place away), `golden_mean` once the mean of the
-    package is used, `golden_partial` but for some rows.
+    package is used, `golden_partial` but for some rows; `stored_partial` lists entries whose values hold while stored codes or
+    scales differ in some rows.
     """
 
     name: str
@@ -45,11 +46,12 @@ class Row:
     golden_codes: tuple[str, ...] = ()
     golden_mean: tuple[str, ...] = ()
     golden_partial: tuple[Partial, ...] = ()
+    stored_partial: tuple[Partial, ...] = ()
 
     @property
     def exceptions(self) -> str:
         """Why some rows of some golden entries differ, each reason once."""
-        return "; ".join(dict.fromkeys(p.reason for p in self.golden_partial))
+        return "; ".join(dict.fromkeys(p.reason for p in self.golden_partial + self.stored_partial))
 
     @property
     def format(self) -> Format:
@@ -65,8 +67,11 @@ def rows() -> tuple[Row, ...]:
 
 
 def _row(data: dict[str, Any]) -> Row:
-    partial = tuple(Partial(**p | {"except_rows": tuple(p["except_rows"])}) for p in data.get("golden_partial", ()))
-    return Row(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()} | {"golden_partial": partial})
+    partial = {
+        k: tuple(Partial(**p | {"except_rows": tuple(p["except_rows"])}) for p in data.get(k, ()))
+        for k in ("golden_partial", "stored_partial")
+    }
+    return Row(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()} | partial)
 
 
 @cache

@@ -19,7 +19,7 @@ from fewbits.plan import Float32, Plan, plan
 
 __all__ = ["LISTED_BITS", "LevelRow", "bit_pattern", "codes", "levels", "steps"]
 
-SCALES = ("block", "statistic", "ideal_scale", "scale_element", "outer_scale", "scale", "offset")
+SCALES = ("block", "statistic", "ideal_scale", "scale_element", "outer_scale", "scale_mean", "scale", "offset")
 LISTED_BITS = 8  # elements of so many bits have all their values listed
 
 
@@ -87,9 +87,9 @@ def steps(values: Sequence[float], f: Format) -> list[dict[str, Any]]:
     """A row per value, quantized together as one row of a tensor: everything from statistic to error.
 
     Keys: value, block, statistic, ideal_scale, scale_element (the stored scale in units of its own scale), outer_scale,
-    scale, offset, scaled (value over scale, as it is rounded), below, above (the candidates), chosen, code, bits,
-    reconstruction, error. None where a format has no such thing or the value is not finite. UsageError for options
-    that mix values.
+    scale_mean (added after), scale, offset, scaled (value over scale, as it is rounded), below, above (the candidates),
+    chosen, code, bits, reconstruction, error. None where a format has no such thing or the value is not finite.
+    UsageError for options that mix values.
     """
     if f.hadamard or f.outliers or f.mean:
         raise UsageError(
@@ -98,7 +98,7 @@ def steps(values: Sequence[float], f: Format) -> list[dict[str, Any]]:
     x = np.asarray(values, np.float32).reshape(1, 1, -1)
     p = plan(f)
     finite = np.where(np.isfinite(x), x, np.float32(np.nan))
-    made = reference.quantize(finite, p)
+    made = reference.encode(finite, p)
     columns = _columns(finite, p, made) if p.scaled else {}
     e = f.element
     rows = []
@@ -150,14 +150,16 @@ def _columns(x: Float32, p: Plan, made: Rounded) -> dict[str, Float32]:
         each = np.broadcast_to(scales.inner.values[..., None], (*outer.counts, outer.rows * outer.columns))
         found["scale_element"] = spread(scales.elements)
         found["outer_scale"] = spread(reference.uncut(each.astype(np.float32), outer).reshape(statistic.shape))
+        found["scale_mean"] = spread(np.broadcast_to(scales.mean, statistic.shape))
     found["scale"] = spread(scales.values)
     divisor = spread(scales.exact) if p.exact else found["scale"]
     shifted = x.ravel()
     if made.offsets is not None:
-        found["offset"] = spread(made.offsets.values) * np.float32(1 if p.rule and p.rule.offset == "added" else -1)
+        found["offset"] = np.float32(0) - spread(made.offsets.values)
         shifted = shifted - (spread(lows) if p.exact else found["offset"])
     with np.errstate(all="ignore"):
-        found["scaled"] = np.where(divisor == 0, np.float32(0), shifted / divisor).astype(np.float32)
+        ratio = shifted / divisor if scales.factors is None else shifted * spread(scales.factors)
+        found["scaled"] = np.where(divisor == 0, np.float32(0), ratio).astype(np.float32)
     if made.zero_points is not None:
         found["offset"] = spread(made.zero_points)
         found["scaled"] = found["scaled"] + found["offset"]

@@ -22,6 +22,7 @@ COLUMNS = (
     "ideal_scale",
     "scale_element",
     "outer_scale",
+    "scale_mean",
     "scale",
     "offset",
     "scaled",
@@ -129,6 +130,7 @@ def _show_steps(console: Console, rows: list[dict[str, Any]]) -> None:
                     facts = f"statistic {row['statistic']:.8g}, ideal scale {row['ideal_scale']:.8g}, {facts}"
                 if row["outer_scale"] is not None:
                     facts += f" = {row['scale_element']:.8g} × {row['outer_scale']:.8g}"
+                    facts += f" + {row['scale_mean']:.8g}" if row["scale_mean"] else ""
                 console.print(styled((f"  block {block:.0f}: {facts}{offset}", "")))
     titles = {
         "value": "VALUE",

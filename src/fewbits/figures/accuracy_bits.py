@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 from fewbits.figures.axes import Axis, axis_of
+from fewbits.figures.front import front, goodness
 from fewbits.figures.labels import place
 from fewbits.figures.pixels import BEND, Pixels
 from fewbits.figures.registry import Spec, register
@@ -22,12 +22,18 @@ WIDTH, HEIGHT = 820, 460
 WIDE = 12  # bits; beyond it the axis is compressed, so that 16 and 32 bits do not take most of the width
 TICKS = (0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 24, 32)
 
+LOOKS: tuple[tuple[str, str, Spec], ...] = (
+    ("front", "datum.front", {"color": INK, "fontWeight": "bold"}),
+    ("other", "!datum.front", {"color": MUTED}),
+)
+
 
 @register("Accuracy against bits", NEEDS)
 def accuracy_bits(table: polars.DataFrame, metric: str = "sqnr_db", /) -> Spec:
-    """A metric against bits a weight, one row a format; the front moves when formats are put on the parameter `hidden`.
+    """A metric against bits a weight, one row a format. The line is the front (`front`).
 
-    Exact formats are triangles on the better edge; formats whose value is undefined are not drawn.
+    Exact formats are triangles on the better edge; formats whose value is undefined are not drawn. A page can take
+    formats away by the parameter `hidden`, and then says by the parameter `worth` which are on the front.
     """
     axis = axis_of(metric)
     every = chart_rows(table, (*NEEDS, metric))
@@ -37,7 +43,7 @@ def accuracy_bits(table: polars.DataFrame, metric: str = "sqnr_db", /) -> Spec:
     x_at = _bits_scale([row["bits"] for row in rows])
 
     fixed = {"nice": False, "zero": False}
-    x_scale = {"type": x_at.kind, "domain": list(x_at.domain), **fixed}
+    x_scale: dict[str, Any] = {"type": x_at.kind, "domain": list(x_at.domain), **fixed}
     if x_at.kind == "symlog":
         x_scale["constant"] = BEND
     y_scale = {"type": axis.scale, "domain": list(y_at.domain), "reverse": axis.kind == "nines", **fixed}
@@ -74,12 +80,17 @@ def accuracy_bits(table: polars.DataFrame, metric: str = "sqnr_db", /) -> Spec:
         _points(encoding, axis),
         *_labels(x_scale, y_scale),
     ]
-    hidden = {"name": "hidden", "value": []}
+    worth = front(rows, axis)
     return styled(
-        _labelled(rows, axis, x_at, y_at),
+        _labelled(rows, worth, axis, x_at, y_at),
         layers,
-        params=[hidden],
-        transform=_front(axis),
+        params=[{"name": "hidden", "value": []}, {"name": "worth", "value": worth}],
+        transform=[
+            {"filter": "indexof(hidden, datum.format) < 0"},
+            {"calculate": axis.exact, "as": "exact"},
+            {"calculate": f"({axis.exact}) ? datum.edge : {axis.position}", "as": "y"},
+            {"calculate": "indexof(worth, datum.format) >= 0", "as": "front"},
+        ],
         width=WIDTH,
         height=HEIGHT,
     )
@@ -88,7 +99,7 @@ def accuracy_bits(table: polars.DataFrame, metric: str = "sqnr_db", /) -> Spec:
 def _points(encoding: dict[str, Any], axis: Axis) -> Spec:
     return {
         "name": "points",
-        "transform": [{"calculate": "datum.front ? 'yes' : 'no: another has fewer bits and less error'", "as": "note"}],
+        "transform": [{"calculate": "datum.front ? 'yes' : 'no: another has less error at its bits'", "as": "note"}],
         "mark": {"type": "point", "size": 64, "filled": True, "opacity": 1},
         "encoding": {
             **encoding,
@@ -112,12 +123,9 @@ def _labels(x_scale: dict[str, Any], y_scale: dict[str, Any]) -> list[Spec]:
         "y": {"field": "label_y", "type": "quantitative", "scale": y_scale},
         "text": {"field": "label"},
     }
-    layers = []
+    layers: list[Spec] = []
     for align in ("left", "center", "right"):
-        for name, test, look in (
-            ("front", "datum.front", {"color": INK, "fontWeight": "bold"}),
-            ("other", "!datum.front", {"color": MUTED}),
-        ):
+        for name, test, look in LOOKS:
             layers.append(
                 {
                     "name": f"label_{name}_{align}",
@@ -129,25 +137,6 @@ def _labels(x_scale: dict[str, Any], y_scale: dict[str, Any]) -> list[Spec]:
     return layers
 
 
-def _front(axis: Axis) -> list[Spec]:
-    """Transforms: `y`, and `front`: no format that is shown has as few bits and as little error."""
-    order = [{"field": "bits", "order": "ascending"}, {"field": "good", "order": "descending"}]
-    return [
-        {"filter": "indexof(hidden, datum.format) < 0"},
-        {"calculate": axis.exact, "as": "exact"},
-        {"calculate": f"({axis.exact}) ? datum.edge : {axis.position}", "as": "y"},
-        {"calculate": f"({axis.exact}) ? 1e308 : {'' if axis.higher else '-'}{axis.value}", "as": "good"},
-        {
-            "window": [{"op": "max", "field": "good", "as": "best"}],
-            "sort": order,
-            "frame": [None, 0],
-            "ignorePeers": True,
-        },
-        {"window": [{"op": "lag", "field": "best", "as": "before"}], "sort": order},
-        {"calculate": "!isValid(datum.before) || datum.good > datum.before", "as": "front"},
-    ]
-
-
 def _bits_scale(bits: list[float]) -> Pixels:
     low, high = min(bits, default=0.0), max(bits, default=8.0)
     if high > WIDE:
@@ -156,14 +145,12 @@ def _bits_scale(bits: list[float]) -> Pixels:
     return Pixels("linear", (max(0.0, low - margin), high + margin), WIDTH)
 
 
-def _labelled(rows: list[dict[str, Any]], axis: Axis, x_at: Pixels, y_at: Pixels) -> list[dict[str, Any]]:
+def _labelled(
+    rows: list[dict[str, Any]], worth: list[str], axis: Axis, x_at: Pixels, y_at: Pixels
+) -> list[dict[str, Any]]:
     """Rows with `edge`, `label` and its place; formats on the front choose a place first, then those with more bits."""
     edge = y_at.domain[1] if axis.up_is_better else y_at.domain[0]
-    best, keyed = -math.inf, []
-    for row in sorted(rows, key=lambda row: (row["bits"], -_good(row, axis))):
-        keyed.append((_good(row, axis) <= best, -row["bits"], -_good(row, axis), row))
-        best = max(best, _good(row, axis))
-    order = [row for *_, row in sorted(keyed, key=lambda item: item[:3])]
+    order = sorted(rows, key=lambda row: (row["format"] not in worth, -row["bits"], -goodness(row, axis)))
     texts = [f"{row['format']} ({axis.exact_word})" if axis.is_exact(row) else row["format"] for row in order]
     at = [edge if axis.is_exact(row) or (p := axis.place(row)) is None else p for row in order]
     points = [(x_at(row["bits"]), y_at(p), text) for row, p, text in zip(order, at, texts, strict=True)]
@@ -174,9 +161,3 @@ def _labelled(rows: list[dict[str, Any]], axis: Axis, x_at: Pixels, y_at: Pixels
             where = {"align": label.align, "label_x": x_at.value(label.x), "label_y": y_at.value(label.y)}
         found.append({**row, "edge": edge, "label": text, "leader": bool(label and label.leader), **where})
     return found
-
-
-def _good(row: dict[str, Any], axis: Axis) -> float:
-    if axis.is_exact(row):
-        return math.inf
-    return float(row[axis.metric]) if axis.higher else -float(row[axis.metric])

@@ -20,9 +20,11 @@ AROUND: tuple[tuple[float, float, Align], ...] = (
     (-1, 0, "right"), (1, 0, "left"), (0, -1.3, "center"), (0, 1.3, "center"),
     (-0.7, -0.9, "right"), (0.7, 0.9, "left"), (-0.7, 0.9, "right"), (0.7, -0.9, "left"),
 )  # fmt: skip
-APART: tuple[tuple[float, float, Align], ...] = (
-    (0.9, 0.5, "left"), (0.7, 0.8, "left"), (1, 0.15, "left"), (-0.9, -0.5, "right"), (-0.7, -0.8, "right"),
-    (0.9, -0.5, "left"), (-0.9, 0.5, "right"),
+BESIDE: tuple[tuple[float, float, Align], ...] = (
+    (0.9, 0.5, "left"), (0.7, 0.8, "left"), (0.5, 1.0, "left"), (1, 0.15, "left"),
+)  # fmt: skip
+BEFORE: tuple[tuple[float, float, Align], ...] = (
+    (-0.9, -0.5, "right"), (-0.7, -0.8, "right"), (-0.9, 0.5, "right"), (0.9, -0.5, "left"),
 )  # fmt: skip
 
 
@@ -59,9 +61,10 @@ def place(points: Sequence[tuple[float, float, str]], size: tuple[float, float])
 def _candidates(x: float, y: float) -> Iterator[Label]:
     for dx, dy, align in AROUND:
         yield Label(x + NEAR * dx, y + NEAR * dy, align, False)
-    for distance in FAR:
-        for dx, dy, align in APART:
-            yield Label(x + distance * dx, y + distance * dy, align, True)
+    for side in (BESIDE, BEFORE):
+        for distance in FAR:
+            for dx, dy, align in side:
+                yield Label(x + distance * dx, y + distance * dy, align, True)
 
 
 def _box(label: Label, width: float) -> Box:

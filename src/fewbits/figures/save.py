@@ -6,12 +6,25 @@ import json
 from pathlib import Path
 
 from fewbits.errors import UsageError
+from fewbits.figures.libraries import libraries
 from fewbits.figures.registry import Spec
+from fewbits.figures.script import json_script
 from fewbits.table import atomic
 
 __all__ = ["KINDS", "save"]
 
 KINDS = (".png", ".svg", ".pdf", ".html", ".json")
+
+# vl-convert's own page would let a name in the data end the script element.
+PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>fewbits</title>
+<div id="chart"></div>
+<script>%s</script>
+<script>vegaEmbed("#chart", %s, {renderer: "svg", ast: true, actions: {export: true, source: false, editor: false}});</script>
+</html>
+"""
 
 
 def save(chart: Spec, path: Path, *, scale: float = 2.0) -> None:
@@ -43,6 +56,4 @@ def _content(chart: Spec, kind: str, scale: float) -> bytes:
         case ".svg":
             return str(vl_convert.vegalite_to_svg(text)).encode("utf-8", "backslashreplace")
         case _:
-            # The specification becomes the text of a script element, which it must not be able to end.
-            safe = text.replace("<", "\\u003c").replace(">", "\\u003e")
-            return str(vl_convert.vegalite_to_html(safe, bundle=True)).encode("utf-8", "backslashreplace")
+            return (PAGE % (libraries(), json_script(chart))).encode()

@@ -22,6 +22,7 @@ from fewbits.kernels.statistics import statistics
 from fewbits.plan import BINADE, EVEN, Float32, Plan
 
 ONE = np.ones((1, 1, 1), np.float32)
+ERRORS = {"squared": sums.SQUARED, "absolute": sums.ABSOLUTE, "largest": sums.LARGEST}
 NOTHING = np.full((1, 1, 1), -0.0, np.float32)  # x + (−0) is x, whatever its sign
 
 
@@ -79,7 +80,7 @@ def sum_signal(x: Float32) -> np.ndarray:
 def is_fast(plan: Plan) -> bool:
     """Whether the loops of `fast` do: binade elements, ties to even, values divided by the stored scale."""
     level, rule = plan.levels[0], plan.rule
-    if not plan.scaled or rule is None or rule.search or plan.exact or plan.offset or plan.zero_point or level.reciprocal:
+    if not plan.scaled or rule is None or rule.search or rule.outer != "direct" or plan.exact or plan.offset or plan.zero_point or level.reciprocal:
         return False
     element = arguments(level.rounding)
     return element.form == BINADE and element.mode == EVEN
@@ -120,29 +121,30 @@ def _scale(x: Float32, plan: Plan, known: Float32 | None) -> Scaled:
     to_scales = scaler(statistic, plan, known)
     offsets = _offsets(low, plan)
 
-    def prepared(s: Float32) -> Scaled:
-        scales = to_scales(s)
+    def prepared(multiplier: Float32) -> Scaled:
+        scales = to_scales(statistic, multiplier)
         zero_points = _zero_points(low, scales, plan) if plan.zero_point else None
         return Scaled(grid, _blocks(grid, plan, scales, low, offsets, zero_points), scales, offsets, zero_points)
 
     if not len(plan.multipliers):
-        return prepared(statistic)
-    return prepared(statistic * _best(x, plan, statistic, prepared, grid))
+        return prepared(ONE)
+    return prepared(_best(x, plan, prepared, grid))
 
 
-def _best(x: Float32, plan: Plan, statistic: Float32, prepared: Callable[[Float32], Scaled], grid: Grid) -> Float32:
-    """The multiplier of each block's statistic with the least squared error; ties to the first."""
+def _best(x: Float32, plan: Plan, prepared: Callable[[Float32], Scaled], grid: Grid) -> Float32:
+    """The multiplier of each block's scale with the least error; ties to the first."""
     y, error = np.empty_like(x), np.empty(grid.counts)
     best, choice = np.full(grid.counts, np.inf), np.zeros(grid.counts, np.float32)
     choice[...] = plan.multipliers[0]
+    assert plan.rule is not None
     scratch, lanes = np.empty(grid.rows * grid.columns), np.empty(LANES)
     for multiplier in plan.multipliers:
-        blocks = prepared(statistic * multiplier).blocks
+        blocks = prepared(multiplier).blocks
         if is_fast(plan):
             fast.reconstruct(x, *_fast_arguments(blocks), y)
         else:
             general.reconstruct(x, blocks, np.empty_like(x), y)
-        sums.squared_errors(x, y, grid.rows, grid.columns, scratch, lanes, error)
+        sums.block_errors(x, y, grid.rows, grid.columns, ERRORS[plan.rule.error], scratch, lanes, error)
         better = error < best
         best, choice = np.where(better, error, best), np.where(better, multiplier, choice)
     return choice
@@ -154,6 +156,8 @@ def _blocks(grid: Grid, plan: Plan, scales: Scales, low: Float32, offsets: Scale
     element = arguments(level.rounding)
     divisor = scales.exact if plan.exact else scales.values
     factor, divisor = _reciprocals(grid, plan, divisor) if level.reciprocal else (ONE, _divisors(divisor))
+    if scales.factors is not None:
+        factor, divisor = scales.factors, ONE
     shift = offset = NOTHING
     if offsets is not None:
         offset = -offsets.values
@@ -161,7 +165,7 @@ def _blocks(grid: Grid, plan: Plan, scales: Scales, low: Float32, offsets: Scale
     window = np.float32(2.0 ** (24 - level.rounding.element.bits + 1)) if rule.align else np.float32(0)
     return Blocks(
         grid.rows, grid.columns, divisor, factor, scales.values, shift, offset, NOTHING if zero_points is None else zero_points,
-        plan.zero_point, window, element,
+        plan.zero_point, rule.zero_point == "before", window, element,
     )  # fmt: skip
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
-from fewbits.kernels.arithmetic import OPTIONS, Arguments, round_one
-from fewbits.kernels.bits import truncate
+from fewbits.kernels.arithmetic import OPTIONS, Arguments, round_all
+from fewbits.kernels.bits import SIGN, add, bit_and, bit_or, from_bits, to_bits, truncate
 from fewbits.kernels.fast import spread
 from fewbits.kernels.sums import STRIP
 from fewbits.plan import Float32
+
+SMALLEST_NORMAL = np.float32(1.1754943508222875e-38)
+INFINITY = np.float32(np.inf)
+WHOLE = np.float32(8388608.0)  # 2^23: from here on float32 holds integers only
 
 
 class Blocks(NamedTuple):
@@ -31,6 +34,7 @@ class Blocks(NamedTuple):
     offset: Float32
     zero_point: Float32
     has_zero_point: bool
+    added_before: bool  # the zero point, before rounding
     window: np.float32
     element: Arguments
 
@@ -38,62 +42,76 @@ class Blocks(NamedTuple):
 @njit(**OPTIONS)
 def reconstruct(x, blocks, elements, y):  # type: ignore[no-untyped-def]
     """Fill `elements` and y for x of (matrices, rows, columns); non-finite x pass through. The number of clipped values."""
-    strip = np.empty((6, STRIP), np.float32)
+    strip, v = np.empty((6, STRIP), np.float32), np.empty(STRIP, np.float32)
     grids = (blocks.divisor, blocks.factor, blocks.scale, blocks.shift, blocks.offset, blocks.zero_point)
+    lowest, highest = blocks.element.lowest, blocks.element.highest
     clipped = 0.0
     for m in range(x.shape[0]):
         for r in range(x.shape[1]):
             for start in range(0, x.shape[2], STRIP):
                 stop = min(start + STRIP, x.shape[2])
+                n = stop - start
                 for k in range(6):
                     grid = grids[k]
                     numbers = grid[m if grid.shape[0] > 1 else 0, r // blocks.rows if grid.shape[1] > 1 else 0]
                     spread(numbers, start, stop, blocks.columns, strip[k])
-                clipped += _round_strip(x[m, r, start:stop], strip, blocks, elements[m, r, start:stop], y[m, r, start:stop])
+                given, q, out = x[m, r, start:stop], elements[m, r, start:stop], y[m, r, start:stop]
+                _to_elements(given, strip[0, :n], strip[1, :n], strip[3, :n], blocks.window, v[:n])
+                if blocks.has_zero_point:
+                    clipped += _round_to_zero_point(v[:n], strip[5, :n], strip[2, :n], lowest, highest, blocks.added_before, given, q, out)
+                else:
+                    round_all(v[:n], blocks.element, q)
+                    clipped += _from_elements(given, v[:n], strip[2, :n], strip[4, :n], lowest, highest, q, out)
     return clipped
 
 
 @njit(**OPTIONS)
-def _round_strip(x, strip, blocks, elements, y):  # type: ignore[no-untyped-def]
-    clipped = 0
-    a = blocks.element
+def _to_elements(x, divisor, factor, shift, window, v):  # type: ignore[no-untyped-def]
     for i in range(x.shape[0]):
-        if not math.isfinite(x[i]):
-            elements[i] = y[i] = x[i]
-            continue
-        v = (x[i] + strip[3, i]) * strip[1, i] / strip[0, i]
-        if blocks.has_zero_point:
-            z = strip[5, i]
-            wanted = _nearest_even(v) + z
-            q = min(max(wanted, a.lowest), a.highest) + np.float32(0)
-            elements[i] = q
-            y[i] = (q - z) * strip[2, i]
-            clipped += q != wanted
-            continue
-        if blocks.window:
-            v = truncate(v * blocks.window) / blocks.window
-            if abs(x[i]) < np.float32(1.1754944e-38):
-                v = np.float32(0)
-        q = round_one(v, a)
-        elements[i] = q
-        y[i] = q * strip[2, i] + strip[4, i]
-        clipped += v > a.highest or v < a.lowest
+        v[i] = (x[i] + shift[i]) * factor[i] / divisor[i]
+    if window:
+        for i in range(x.shape[0]):
+            aligned = truncate(v[i] * window) / window
+            v[i] = aligned if abs(x[i]) >= SMALLEST_NORMAL else np.float32(0)
+
+
+@njit(**OPTIONS)
+def _from_elements(x, v, scale, offset, lowest, highest, q, y):  # type: ignore[no-untyped-def]
+    clipped = np.int32(0)
+    for i in range(x.shape[0]):
+        finite = abs(x[i]) < INFINITY
+        y[i] = q[i] * scale[i] + offset[i] if finite else x[i]
+        q[i] = q[i] if finite else x[i]
+        clipped = add(clipped, np.int32(1) if ((v[i] > highest) | (v[i] < lowest)) & finite else np.int32(0))
     return clipped
 
 
-@njit(inline="always", **OPTIONS)
-def _nearest_even(v):  # type: ignore[no-untyped-def]
-    magic = np.float32(8388608.0)
-    magnitude = abs(v)
-    rounded = (magnitude + magic) - magic if magnitude < magic else magnitude
-    return np.float32(math.copysign(rounded, v))
+@njit(**OPTIONS)
+def _round_to_zero_point(v, zero_point, scale, lowest, highest, before, x, q, y):  # type: ignore[no-untyped-def]
+    clipped = np.int32(0)
+    for i in range(x.shape[0]):
+        finite = abs(x[i]) < INFINITY
+        value = v[i] + zero_point[i] if before else v[i]
+        magnitude = abs(value)
+        rounded = (magnitude + WHOLE) - WHOLE if magnitude < WHOLE else magnitude
+        rounded = from_bits(bit_or(to_bits(rounded), bit_and(to_bits(value), SIGN)))
+        wanted = rounded if before else rounded + zero_point[i]
+        kept = wanted if wanted < highest else highest
+        kept = (kept if kept > lowest else lowest) + np.float32(0)
+        y[i] = (kept - zero_point[i]) * scale[i] if finite else x[i]
+        q[i] = kept if finite else x[i]
+        clipped = add(clipped, np.int32(1) if (kept != wanted) & finite else np.int32(0))
+    return clipped
 
 
 @njit(**OPTIONS)
 def round_flat(x, a, y):  # type: ignore[no-untyped-def]
     """Fill flat y with flat x rounded to an element without scale; non-finite x pass through. The number of clipped values."""
-    clipped = 0.0
+    round_all(x, a, y)
+    lowest, highest = a.lowest, a.highest
+    clipped = np.int32(0)
     for i in range(x.shape[0]):
-        y[i] = round_one(x[i], a) if math.isfinite(x[i]) else x[i]
-        clipped += math.isfinite(x[i]) and (x[i] > a.highest or x[i] < a.lowest)
-    return clipped
+        finite = abs(x[i]) < INFINITY
+        y[i] = y[i] if finite else x[i]
+        clipped = add(clipped, np.int32(1) if ((x[i] > highest) | (x[i] < lowest)) & finite else np.int32(0))
+    return float(clipped)

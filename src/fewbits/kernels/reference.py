@@ -19,6 +19,7 @@ from fewbits.plan import BINADE, BRAIN, CEILING, DOWN, EXACT, HALF, NOTHING, UP,
 
 LANES = 16
 SEGMENT = 4096
+LARGEST = np.finfo(np.float32).max
 ONE = np.ones((), np.float32)
 
 
@@ -216,14 +217,19 @@ def largest_error(x: Float32, y: Float32) -> np.ndarray:
 ERRORS = {"squared": squared_error, "absolute": absolute_error, "largest": largest_error}
 
 
-def scaler(statistic: Float32, plan: Plan) -> Scaler:
-    """A function from statistics to stored scales; outer scales are fixed by `statistic`, whatever candidate is tried."""
+def scaler(statistic: Float32, plan: Plan, known: Float32 | None = None) -> Scaler:
+    """A function from statistics to stored scales; outer scales are fixed by `statistic`, whatever candidate is tried.
+
+    `known` is the statistic of the outermost blocks, where they span more than is at hand (a scale of the whole tensor).
+    """
     if plan.power:
         return lambda s, m=ONE: _power_scales(s, plan)
-    return _scaler(statistic, plan.levels, 1, plan.levels[0].target)
+    return level_scaler(statistic, plan.levels, 1, plan.levels[0].target, known=known)
 
 
-def _scaler(statistic: Float32, levels: tuple[Level, ...], at: int, target: float, inverted: bool = False) -> Scaler:
+def level_scaler(
+    statistic: Float32, levels: tuple[Level, ...], at: int, target: float, inverted: bool = False, known: Float32 | None = None
+) -> Scaler:
     """Scales of level `at` for statistics that map to `target` there: stored = round(statistic / (target · outer scale) · multiplier).
 
     Two other ways for an outer scale g to enter: separate, stored = round(((statistic / target) / g) · multiplier), values times
@@ -249,9 +255,10 @@ def _scaler(statistic: Float32, levels: tuple[Level, ...], at: int, target: floa
         mean = np.float32(s.mean(dtype=np.float64))
         return (s - mean).astype(np.float32), mean
 
-    outer_statistic = statistics(cut(centred(statistic)[0].reshape(grid.shape), grid), level)[1]
+    found = statistics(cut(centred(statistic)[0].reshape(grid.shape), grid), level)[1]
+    outer_statistic = known if known is not None and known.shape == found.shape else found
     outer_target = float(np.float32(target) * np.float32(level.target))
-    outer = _scaler(outer_statistic, levels, at + 1, outer_target, level.outer == "inverted")(outer_statistic)
+    outer = level_scaler(outer_statistic, levels, at + 1, outer_target, level.outer == "inverted", known)(outer_statistic)
     g = outer.values[..., None]
 
     def nested(s: Float32, m: Float32 = ONE) -> Scales:
@@ -267,7 +274,7 @@ def _scaler(statistic: Float32, levels: tuple[Level, ...], at: int, target: floa
         else:
             v = divide(blocks, np.float32(target) * g)
         stored = store(v * cut(np.broadcast_to(m, s.shape).reshape(grid.shape), grid), level, blocks)
-        values = (stored * g).astype(np.float32)
+        values = np.clip(stored * g, -LARGEST, LARGEST).astype(np.float32)
         factors = divide(divide(ONE, g), stored) if level.outer == "separate" else None
 
         def back(b: Float32) -> Float32:
@@ -361,4 +368,4 @@ def _offsets(lows: Float32, plan: Plan) -> Scales | None:
     wanted = np.where(np.isnan(wanted), np.float32(0), wanted).astype(np.float32) + np.float32(0)
     if level.rounding.lowest >= 0:
         wanted = np.maximum(wanted, np.float32(0))
-    return _scaler(np.abs(wanted) if level.block else wanted, plan.offset, 0, 1.0)(wanted)
+    return level_scaler(np.abs(wanted) if level.block else wanted, plan.offset, 0, 1.0)(wanted)

@@ -3,44 +3,48 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-
 import numpy as np
 from numba import njit
 
-from fewbits.kernels.arithmetic import OPTIONS, arguments, round_even, round_one
+from fewbits.kernels import reference
+from fewbits.kernels.arithmetic import OPTIONS, arguments, round_all, round_even
 from fewbits.kernels.bits import add, bit_or, from_bits, shift_left, shift_right, to_bits
 from fewbits.kernels.fast import spread
+from fewbits.kernels.reference import ONE, Scaler
 from fewbits.kernels.rounded import Scales
 from fewbits.kernels.statistics import statistics
 from fewbits.plan import BINADE, CEILING, EVEN, HALF, Float32, Level, Plan, significant_bits
 
 NEVER = 1 << 23  # no significand is that large
 SMALLEST_NORMAL = np.float32(1.1754943508222875e-38)
+LARGEST = np.float32(np.finfo(np.float32).max)
 HALF_POWER = np.int32(1 << 22)  # the bits of 2^-127
 
 
-def scaler(statistic: Float32, plan: Plan, known: Float32 | None = None) -> Callable[[Float32], Scales]:
+def scaler(statistic: Float32, plan: Plan, known: Float32 | None = None) -> Scaler:
     """A function from statistics to stored scales; outer scales are fixed by `statistic`.
 
     `known` is the statistic of the outermost blocks, where they span more than is at hand (a scale of the whole tensor).
     """
     if plan.power:
-        return lambda s: _power_scales(s, plan)
+        return lambda s, m=ONE: _power_scales(s, plan)
+    if plan.rule is not None and plan.rule.outer != "direct":
+        return reference.scaler(statistic, plan, known)
     return level_scaler(statistic, plan.levels, 1, plan.levels[0].target, known)
 
 
 def level_scaler(
     statistic: Float32, levels: tuple[Level, ...], at: int, target: float, known: Float32 | None = None
-) -> Callable[[Float32], Scales]:
+) -> Scaler:
     """Scales of level `at` for statistics that map to `target` there: stored = round(statistic / (target · outer scale))."""
     level = levels[at]
     to = np.float32(target)
     if level.block is None:
 
-        def bare(s: Float32) -> Scales:
-            exact, stored = np.empty_like(s), np.empty_like(s)
-            _store(s, to, np.ones((1, 1, 1), np.float32), s.shape[1], s.shape[2], arguments(level.rounding), _flags(level), exact, stored, stored)
+        def bare(s: Float32, m: Float32 = ONE) -> Scales:
+            exact, stored, unit = np.empty_like(s), np.empty_like(s), np.ones((1, 1, 1), np.float32)
+            whole = max(s.shape[1], 1), max(s.shape[2], 1)
+            _store(s, _full(m, s), to, unit, *whole, arguments(level.rounding), _flags(level), exact, stored, np.empty_like(s))
             return Scales(stored, None, stored, exact, np.float32(0))
 
         return bare
@@ -55,67 +59,75 @@ def level_scaler(
     outer_statistic = known if known is not None else statistics(centred(statistic)[0].reshape(grid.shape), grid, level)[1]
     outer = level_scaler(outer_statistic, levels, at + 1, float(to * np.float32(level.target)))(outer_statistic)
 
-    def nested(s: Float32) -> Scales:
+    def nested(s: Float32, m: Float32 = ONE) -> Scales:
         centre, mean = centred(s)
         exact, stored, values = np.empty_like(s), np.empty_like(s), np.empty_like(s)
         flags = _flags(level, short=level.block is not None and level.block.kind == "flat" and level.reciprocal)
         shape = grid.shape
         _store(
-            centre.reshape(shape), to, outer.values, grid.rows, grid.columns, arguments(level.rounding), flags,
+            centre.reshape(shape), _full(m, s).reshape(shape), to, outer.values, grid.rows, grid.columns, arguments(level.rounding), flags,
             exact.reshape(shape), stored.reshape(shape), values.reshape(shape),
         )  # fmt: skip
         if level.mean:
-            exact, values = (s / to).astype(np.float32), values + mean
+            exact, values = (s / to * m).astype(np.float32), values + mean
         return Scales(stored, outer, values, exact, mean)
 
     return nested
 
 
-def _flags(level: Level, short: bool = False) -> tuple[bool, bool, bool, bool, np.float32, np.float32]:
-    nested = level.block is not None
-    return level.clamp, level.least, level.reciprocal and nested, short, np.float32(level.scale_minimum), np.float32(level.rounding.smallest)
+def _flags(level: Level, short: bool = False) -> tuple[bool, np.float32, bool, bool, np.float32]:
+    reciprocal = level.reciprocal and level.block is not None
+    return level.clamp, np.float32(level.least), reciprocal, short, np.float32(level.scale_minimum)
+
+
+def _full(m: Float32, s: Float32) -> Float32:
+    return np.ascontiguousarray(np.broadcast_to(m, s.shape), np.float32)
 
 
 @njit(**OPTIONS)
-def _store(s, target, outer, rows, columns, a, flags, exact, stored, values):  # type: ignore[no-untyped-def]
-    clamp, least, reciprocal, short, minimum, smallest = flags
+def _store(s, multipliers, target, outer, rows, columns, a, flags, exact, stored, values):  # type: ignore[no-untyped-def]
+    clamp, least, reciprocal, short, minimum = flags
     divisor, scale = np.empty(s.shape[2], np.float32), np.empty(s.shape[2], np.float32)
     for m in range(s.shape[0]):
         for r in range(s.shape[1]):
             given, e, q, y = s[m, r], exact[m, r], stored[m, r], values[m, r]
+            times = multipliers[m, r]
             spread(outer[m if outer.shape[0] > 1 else 0, r // rows if outer.shape[1] > 1 else 0], 0, s.shape[2], columns, scale)
             for i in range(given.shape[0]):
-                e[i] = given[i] / target
+                e[i] = given[i] / target * times[i]
             if reciprocal:
                 whole = given.shape[0] - given.shape[0] % columns if short else given.shape[0]
                 for i in range(given.shape[0]):
+                    part = given[i] / target
                     inverse = np.float32(1) / max(scale[i], minimum)
                     inverse = inverse if math.isfinite(inverse) else np.float32(0)
-                    divided = e[i] / (scale[i] if scale[i] != 0 else np.float32(np.inf))
-                    q[i] = round_one(e[i] * inverse if i < whole else divided, a)
+                    divided = part / (scale[i] if scale[i] != 0 else np.float32(np.inf))
+                    divisor[i] = (part * inverse if i < whole else divided) * times[i]
+                round_all(divisor, a, q)
             else:
                 for i in range(given.shape[0]):
                     d = target * scale[i]
                     divisor[i] = d if d != np.float32(0) else np.float32(np.inf)
                 if a.form == BINADE and a.mode == EVEN and a.overflow == np.float32(np.inf):
-                    _divide_fast(given, divisor, a.lowest, a.highest, a.least_exponent, a.shift, a.zero, q)
+                    _divide_fast(given, divisor, times, a.lowest, a.highest, a.least_exponent, a.shift, a.zero, q)
                 else:
                     for i in range(given.shape[0]):
-                        q[i] = round_one(given[i] / divisor[i], a)
+                        divisor[i] = given[i] / divisor[i] * times[i]
+                    round_all(divisor, a, q)
             if clamp:
                 for i in range(given.shape[0]):
                     q[i] = min(max(q[i], a.lowest), a.highest)
             if least:
                 for i in range(given.shape[0]):
-                    q[i] = np.float32(math.copysign(smallest, given[i])) if (q[i] == np.float32(0)) & (given[i] != np.float32(0)) else q[i]
+                    q[i] = np.float32(math.copysign(least, given[i])) if (abs(q[i]) < least) & (given[i] != np.float32(0)) else q[i]
             for i in range(given.shape[0]):
-                y[i] = q[i] * scale[i]
+                y[i] = min(max(q[i] * scale[i], -LARGEST), LARGEST)
 
 
 @njit(**OPTIONS)
-def _divide_fast(x, d, lowest, highest, least_exponent, shift, zero, q):  # type: ignore[no-untyped-def]
+def _divide_fast(x, d, m, lowest, highest, least_exponent, shift, zero, q):  # type: ignore[no-untyped-def]
     for i in range(x.shape[0]):
-        q[i] = round_even(x[i] / d[i], lowest, highest, least_exponent, shift, zero)
+        q[i] = round_even(x[i] / d[i] * m[i], lowest, highest, least_exponent, shift, zero)
 
 
 def _power_scales(statistic: Float32, plan: Plan) -> Scales:
@@ -132,7 +144,8 @@ def _cuts(plan: Plan) -> tuple[np.ndarray, int]:
     assert rule is not None
     significand, exponent = math.frexp(level.target)
     fraction = int((significand * 2 - 1) * 2**23)
-    cut = {CEILING: fraction + 1, HALF: NEVER - 2 ** (22 - significant_bits(level.rounding))}.get(mode, NEVER)
+    kept = significant_bits(level.rounding) if rule.amax_bits is None else rule.amax_bits
+    cut = {CEILING: fraction + 1, HALF: NEVER - 2 ** (22 - kept)}.get(mode, NEVER)
     cuts = np.full(256, cut, np.int32)
     if rule.log2 == "float32":
         for field in range(1, 255):

@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit
 
 from fewbits.block import Grid
+from fewbits.kernels import reference
 from fewbits.kernels.arithmetic import OPTIONS
 from fewbits.kernels.bits import EXPONENT, MAGNITUDE, bit_and, from_bits, largest, to_bits
 from fewbits.kernels.lanes import LANES, lane_sum
@@ -27,6 +28,8 @@ def statistics(x: Float32, grid: Grid, level: Level, zero: bool = False) -> tupl
         low = np.full(grid.counts, np.inf, np.float32)
         _range(x, grid.rows, grid.columns, low, high, zero)
         out = high - low + np.float32(0)
+    elif level.statistic not in ("rms", "percentile"):
+        return reference.statistics(reference.cut(np.where(np.isfinite(x), x, np.float32(np.nan)), grid), level, zero)
     else:
         scratch = np.empty(grid.rows * grid.columns)
         p = level.parameter

@@ -14,6 +14,7 @@ from fewbits.kernels.lanes import LANES, lane_sum
 STRIP = 1024  # values that are worked on together: small enough for the first-level cache
 ERRORS = 7  # Σe, Σe², Σxe, Σ|e|, max|e|, zeros made, clipped
 SIGNALS = 10  # count, Σx, Σx², Σ|x|, max|x|, minimum, maximum, NaNs, infinities, zeros
+SQUARED, ABSOLUTE, LARGEST = range(3)
 LARGE = np.float32(1e18)  # from here on squares may leave float32
 SMALL = np.float32(1e-14)  # below it they may vanish
 
@@ -144,8 +145,8 @@ def sum_errors(x, y, clipped, group_rows, group_columns, out):  # type: ignore[n
 
 
 @njit(**OPTIONS)
-def squared_errors(x, y, rows, columns, scratch, lanes, out):  # type: ignore[no-untyped-def]
-    """Σ (y − x)² of each block, in the order of `reference.squared_error`."""
+def block_errors(x, y, rows, columns, kind, scratch, lanes, out):  # type: ignore[no-untyped-def]
+    """Σ (y − x)², Σ |y − x| or max |y − x| of each block, in the order of `reference.squared_error`."""
     for m in range(out.shape[0]):
         for r in range(out.shape[1]):
             for c in range(out.shape[2]):
@@ -155,8 +156,8 @@ def squared_errors(x, y, rows, columns, scratch, lanes, out):  # type: ignore[no
                         e = 0.0
                         if u < x.shape[1] and v < x.shape[2] and math.isfinite(x[m, u, v]):
                             e = np.float64(y[m, u, v] - x[m, u, v])
-                        scratch[i * columns + j] = e * e
-                out[m, r, c] = lane_sum(scratch, lanes)
+                        scratch[i * columns + j] = e * e if kind == SQUARED else abs(e)
+                out[m, r, c] = scratch.max() if kind == LARGEST else lane_sum(scratch, lanes)
 
 
 @njit(**OPTIONS)

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fewbits import metrics, run
+from fewbits.errors import FewbitsError
 from fewbits.figures import draw
+from fewbits.figures.axes import axis_of
 from fewbits.figures.rows import natural
 from fewbits.report.answer import Answer, answer
-from fewbits.report.embed import columnar, without_data
-from fewbits.report.groups import ALL, Groups, rows
+from fewbits.report.compact import columnar, without_data
+from fewbits.report.groups import ALL, Groups
+from fewbits.scan.summary import SAME_BITS
+from fewbits.table import Record, from_records
 
 if TYPE_CHECKING:
     import polars
 
 __all__ = ["Content", "collect"]
 
+CHUNK = 20_000  # records at a time
 FIRST = "sqnr_db"  # the metric that is shown first
 
 
@@ -38,17 +44,20 @@ class Content:
 def collect(directory: Path) -> Content:
     """Read a run directory: run.json and its records. FewbitsError when it is none or holds no measurements."""
     facts = run.read(directory)
-    table = _in_order(run.table(directory))
-    groups = Groups.of(run.current(directory))
+    groups = Groups()
+    table = _table(groups.following(run.current(directory)))
+    if table is None:
+        raise FewbitsError(f"{directory} has no measurements")
     ranking = groups.everything.rows()
     everything = [{**row, "tensor": ALL, "shape": [int(row["weights"])]} for row in ranking]
     names = [metric.name for metric in metrics.METRICS]
     order = [FIRST, *(name for name in names if name != FIRST)]
     data = {
         "table": columnar(table),
+        "same_bits": SAME_BITS,
         "all": _slim(everything, names),
-        "layers": _slim(_natural(rows(groups.layers)), names),
-        "roles": _slim(_natural(rows(groups.roles)), names),
+        "layers": _slim(_natural(groups.layers()), names),
+        "roles": _slim(_natural(groups.roles()), names),
         "metrics": [_metric(name) for name in order],
         "formats": _formats(ranking),
         "specs": _specs(table, everything, order),
@@ -57,10 +66,18 @@ def collect(directory: Path) -> Content:
     return Content(facts, evidence, ranking, answer(ranking), _notes(table), len(set(table["tensor"].to_list())), data)
 
 
-def _in_order(table: polars.DataFrame) -> polars.DataFrame:
-    """Rows by natural order of tensors; the formats of a tensor stay as they are."""
-    names = table["tensor"].to_list()
-    return table[sorted(range(table.height), key=lambda i: natural(names[i]))]
+def _table(records: Iterator[Record]) -> polars.DataFrame | None:
+    """The table of records by natural order of tensors, the formats of each as they come; None without records."""
+    import polars
+
+    chunks = []
+    while chunk := list(islice(records, CHUNK)):
+        chunks.append(from_records(chunk))
+    if not chunks:
+        return None
+    table = polars.concat(chunks, how="diagonal")
+    place = {name: i for i, name in enumerate(sorted(set(table["tensor"]), key=natural))}
+    return table[sorted(range(table.height), key=[place[name] for name in table["tensor"]].__getitem__)]
 
 
 def _natural(found: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -91,15 +108,28 @@ def _specs(table: polars.DataFrame, everything: Sequence[Mapping[str, Any]], nam
 
     merged = polars.DataFrame(everything, infer_schema_length=None)
     merged = merged.with_columns(polars.col(name).cast(polars.Float64) for name in names)
-    return {
-        name: {
+    found = {}
+    for name in names:
+        some = _extremes(table, name)
+        found[name] = {
             "accuracy_bits": draw("accuracy_bits", merged, name),
-            "heat_map": without_data(draw("heat_map", table, name, values=True)),
-            "heat_map_relative": without_data(draw("heat_map", table, name, relative=True, values=True)),
-            "tensor_formats": without_data(draw("tensor_formats", table, name)),
+            "heat_map": without_data(draw("heat_map", some, name, values=True)),
+            "heat_map_relative": without_data(draw("heat_map", some, name, relative=True, values=True)),
+            "tensor_formats": without_data(draw("tensor_formats", some, name)),
         }
-        for name in names
-    }
+    return found
+
+
+def _extremes(table: polars.DataFrame, name: str) -> polars.DataFrame:
+    """The rows that a figure's scales depend on: every format at its least bits, the least and the largest place."""
+    import polars
+
+    value, kind = polars.col(name), axis_of(name).kind
+    drawn = table.filter(value.is_not_null() if kind == "linear" else value > 0 if kind == "log" else value < 1)
+    formats = table.sort("bits", maintain_order=True).unique("format", keep="first", maintain_order=True)
+    ends = [drawn.sort(name).head(1), drawn.sort(name).tail(1)]
+    order = table.select("format").unique(maintain_order=True).with_row_index("order")
+    return polars.concat([formats.join(order, on="format", how="left").sort("order").drop("order"), *ends])
 
 
 def _notes(table: polars.DataFrame) -> list[str]:

@@ -2,37 +2,75 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from fewbits import metrics
 from fewbits.scan import Summary
+from fewbits.scan.summary import scaled
 from fewbits.table import Record, role_of
 
-__all__ = ["ALL", "Groups", "layer_name", "rows"]
+__all__ = ["ALL", "Groups", "Merged", "layer_name"]
 
 ALL = "(all)"
 NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass
+class Merged:
+    """The sums of one format over some tensors."""
+
+    format: str
+    spec: str
+    signal: dict[str, float] = field(default_factory=dict)
+    error: dict[str, float] = field(default_factory=dict)
+    weights: int = 0
+    bits: float = 0.0
+
+    def add(self, record: Record, weights: int, signal: dict[str, float], error: dict[str, float]) -> None:
+        """Take in a record whose sums stand for all of its weights."""
+        self.signal = metrics.merge([self.signal, signal])
+        self.error = metrics.merge([self.error, error])
+        self.weights += weights
+        self.bits += record.bits * weights
+
+    def row(self, name: str) -> dict[str, Any]:
+        """A row of the table whose tensor is the group."""
+        values, flags = metrics.compute(self.signal, self.error)
+        bits = self.bits / self.weights if self.weights else 0.0
+        return {"tensor": name, "shape": [self.weights], "format": self.format, "spec": self.spec, "bits": bits,
+                **values, "flags": flags}  # fmt: skip
+
+
 class Groups:
-    """Summaries of everything, of each layer and of each role."""
+    """The summary of everything, and what each layer and each role comes to."""
 
-    everything: Summary = field(default_factory=Summary)
-    layers: dict[str, Summary] = field(default_factory=dict)
-    roles: dict[str, Summary] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.everything = Summary()
+        self._layers: dict[tuple[str, str], Merged] = {}
+        self._roles: dict[tuple[str, str], Merged] = {}
 
-    @classmethod
-    def of(cls, records: Iterable[Record]) -> Groups:
-        """The groups of records; each is looked at once."""
-        groups = cls()
+    def following(self, records: Iterable[Record]) -> Iterator[Record]:
+        """The records, each taken in as it passes."""
         for record in records:
-            groups.everything.add(record, record.format)
-            groups.layers.setdefault(layer_name(record.tensor), Summary()).add(record, record.format)
-            groups.roles.setdefault(role_of(record.tensor), Summary()).add(record, record.format)
-        return groups
+            self.everything.add(record, record.format)
+            weights = math.prod(record.shape)
+            signal, error = scaled(record, weights)
+            for group, name in ((self._layers, layer_name(record.tensor)), (self._roles, role_of(record.tensor))):
+                merged = group.setdefault((name, record.spec), Merged(record.format, record.spec))
+                merged.add(record, weights, signal, error)
+            yield record
+
+    def layers(self) -> list[dict[str, Any]]:
+        """One row for each layer and format."""
+        return [merged.row(name) for (name, _), merged in self._layers.items()]
+
+    def roles(self) -> list[dict[str, Any]]:
+        """One row for each role and format."""
+        return [merged.row(name) for (name, _), merged in self._roles.items()]
 
 
 def layer_name(tensor: str) -> str:
@@ -40,12 +78,3 @@ def layer_name(tensor: str) -> str:
     parts = tensor.split(".")
     numbers = [i for i, part in enumerate(parts) if NUMBER.fullmatch(part)]
     return ".".join(parts[: numbers[0] + 1]) if numbers else role_of(tensor)
-
-
-def rows(groups: dict[str, Summary]) -> list[dict[str, Any]]:
-    """The merged rows of several groups as rows of the table: `tensor` is the group's name, `shape` its size."""
-    return [
-        {**row, "tensor": name, "shape": [int(row["weights"])]}
-        for name, group in groups.items()
-        for row in group.rows()
-    ]

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from fewbits import metrics
 from fewbits.report.content import Content
-from fewbits.report.embed import json_script, libraries
+from fewbits.figures.libraries import libraries
+from fewbits.figures.script import json_script
 
 if TYPE_CHECKING:
     import jinja2
@@ -19,27 +20,8 @@ __all__ = ["render"]
 
 SCRIPTS = ("page.js", "charts.js", "table.js")
 # What the templates ask for; a run that another version wrote may lack some of it.
-KNOWN: dict[str, Any] = dict.fromkeys(  # fmt: skip
-    (
-        "model",
-        "uri",
-        "revision",
-        "files",
-        "filter",
-        "limit",
-        "selection",
-        "backend",
-        "sample_rows",
-        "seed",
-        "arithmetic",
-        "versions",
-        "hashes",
-        "machine",
-        "created",
-        "updated",
-        "commands",
-    )
-)
+FACTS = ("model", "uri", "revision", "files", "filter", "limit", "selection", "backend", "sample_rows", "seed",
+         "arithmetic", "versions", "hashes", "machine", "created", "updated", "commands")  # fmt: skip
 EVIDENCE = {"weights": "weights only", "activations": "with activations", "end-to-end": "end to end"}
 
 
@@ -51,13 +33,13 @@ def render(content: Content) -> str:
     page = _environment().get_template("page.html.j2")
     return page.render(
         content=content,
-        facts=KNOWN | dict(content.facts),
+        facts=dict.fromkeys(FACTS) | dict(content.facts),
         evidence=", ".join(EVIDENCE.get(level, level) for level in content.evidence),
         metrics=metrics.METRICS,
         style=Markup(assets.joinpath("page.css").read_text(encoding="utf-8")),
         scripts=[Markup(assets.joinpath(name).read_text(encoding="utf-8")) for name in SCRIPTS],
-        libraries=libraries(),
-        data=json_script(content.data),
+        libraries=Markup(libraries()),
+        data=Markup(json_script(content.data)),
     )
 
 

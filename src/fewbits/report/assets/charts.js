@@ -34,9 +34,22 @@ function note(rows) {
   return `${state.metric}: ${metric.definition}.` + (missing.length ? ` Not drawn, being undefined: ${missing.join(", ")}.` : "");
 }
 
+// The formats shown that no other one shown beats: more accurate at as many bits, or as accurate at fewer.
+function worth() {
+  const metric = METRICS[state.metric];
+  const good = (row) => {
+    const value = row[metric.name];
+    if (value === null) return (row.flags || []).includes(`${metric.name}:inf`) ? Infinity : null;
+    return metric.higher ? value : -value;
+  };
+  const points = DATA.all.filter(visible).map((row) => ({ format: row.format, bits: row.bits, good: good(row) })).filter((p) => p.good !== null);
+  const beats = (a, b) => (a.good > b.good && a.bits <= b.bits + DATA.same_bits) || (a.good >= b.good && a.bits < b.bits - DATA.same_bits);
+  return points.filter((b) => !points.some((a) => beats(a, b))).map((p) => p.format);
+}
+
 async function accuracy() {
   const view = await drawn("accuracy", DATA.specs[state.metric].accuracy_bits);
-  if (view) await view.signal("hidden", [...state.hidden]).runAsync();
+  if (view) await view.signal("hidden", [...state.hidden]).signal("worth", worth()).runAsync();
   $("accuracy-note").textContent = note(DATA.all.filter(visible));
 }
 
@@ -101,7 +114,7 @@ $("heat-filter").addEventListener("input", heat);
 watchers.push((what) => {
   if (what === "metric") accuracy();
   if (what === "formats") {
-    views.accuracy?.result?.view.signal("hidden", [...state.hidden]).runAsync();
+    views.accuracy?.result?.view.signal("hidden", [...state.hidden]).signal("worth", worth()).runAsync();
     $("accuracy-note").textContent = note(DATA.all.filter(visible));
   }
   if (what !== "tensor") heat();
