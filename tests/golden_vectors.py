@@ -1,4 +1,4 @@
-"""Golden vectors: what other people's software gives for inputs kept here; `golden/manifest.json` says which software, and how."""
+"""Golden vectors: what other people's software gives for inputs kept here; `golden/manifest.json` says whose, how."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent / "golden"
 
 @dataclass(frozen=True)
 class Entry:
-    """One call of one package: its input `x`, float32, and its outputs; `narrow` is the dtype that the package's answer has."""
+    """One call of one package: its float32 input `x` and its outputs; `narrow` is the dtype of the package's answer."""
 
     name: str
     format: str
@@ -39,7 +39,8 @@ class Entry:
     @property
     def values(self) -> np.ndarray:
         """The package's reconstruction as float32."""
-        for key, kind in (("deq_exact", None), ("deq", None), ("deq_bf16bits", ml_dtypes.bfloat16), ("deq_bits", self.narrow)):
+        kinds = {"deq_exact": None, "deq": None, "deq_bf16bits": ml_dtypes.bfloat16, "deq_bits": self.narrow}
+        for key, kind in kinds.items():
             if key in self.outputs:
                 found = self.outputs[key]
                 return found if kind is None else found.view(kind).astype(np.float32)

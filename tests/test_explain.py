@@ -81,3 +81,10 @@ def test_values_that_are_not_finite_take_part_in_nothing() -> None:
 def test_options_that_mix_values_have_no_steps(option: str) -> None:
     with pytest.raises(UsageError, match="leave the option out"):
         steps([1.0], fb.parse(f"s4@32:f16+{option}"))
+
+
+def test_wide_floats_overflow_to_infinity() -> None:
+    (row,) = steps([1e6], fb.format("fp16"))
+    assert (row["below"], row["above"], row["chosen"], row["code"]) == (65504.0, None, math.inf, 0x7C00)
+    (row,) = steps([1e39], fb.format("bf16"))
+    assert row["value"] == row["reconstruction"] == math.inf

@@ -111,6 +111,15 @@ def test_a_variance_that_the_sums_cannot_resolve_is_undefined_not_wrong() -> Non
     assert "pcc:undefined" in flags
 
 
+def test_a_constant_reconstruction_is_undefined_though_its_sums_are_rounded() -> None:
+    """y = 0 everywhere, from sums that are off by 1e-7 of their magnitudes: the variance of y is noise, not 1e-7."""
+    x = 0.8 + np.random.default_rng(6).normal(0, 0.01, 4000)
+    noisy = {name: value * (1 + 1e-7 * (-1) ** i) for i, (name, value) in enumerate(error(x, 0 * x).items())}
+    values, flags = compute(signal(x), noisy)
+    assert values["pcc"] is values["cosine"] is None
+    assert {"pcc:undefined", "cosine:undefined"} <= set(flags)
+
+
 def test_a_bf16_round_trip_of_many_values_reads_above_five_nines() -> None:
     """S-058, with sums as large as those of 130 M weights: a small tensor's, times 26,000."""
     x = np.random.default_rng(5).normal(0, 0.02, 5000).astype(np.float32)

@@ -67,11 +67,12 @@ def rows() -> tuple[Row, ...]:
 
 
 def _row(data: dict[str, Any]) -> Row:
-    partial = {
+    partial: dict[str, Any] = {
         k: tuple(Partial(**p | {"except_rows": tuple(p["except_rows"])}) for p in data.get(k, ()))
         for k in ("golden_partial", "stored_partial")
     }
-    return Row(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()} | partial)
+    fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+    return Row(**fields | partial)
 
 
 @cache

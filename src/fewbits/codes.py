@@ -39,8 +39,10 @@ def values_of(codes: NDArray[Any], e: Element) -> NDArray[np.float32]:
     """The float32 value of each code."""
     if e.kind == "wide":
         kind, code = WIDE[e.name]
-        return np.ascontiguousarray(codes, code).view(kind).astype(np.float32)
-    return _decoded(e)[codes]
+        wide: NDArray[np.float32] = np.ascontiguousarray(codes, code).view(kind).astype(np.float32)
+        return wide
+    values: NDArray[np.float32] = _decoded(e)[codes]
+    return values
 
 
 def _with_specials(values: NDArray[np.float32], found: NDArray[Any], e: Element) -> NDArray[Any]:

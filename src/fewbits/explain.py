@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fewbits.block import Block
+from fewbits.codes import codes_of
 from fewbits.element import Element
 from fewbits.errors import UsageError
 from fewbits.formats import Format
@@ -95,12 +97,17 @@ def steps(values: Sequence[float], f: Format) -> list[dict[str, Any]]:
         raise UsageError(
             f"the steps of a single value are not defined with {' '.join(f.options)}; leave the option out"
         )
-    x = np.asarray(values, np.float32).reshape(1, 1, -1)
+    with np.errstate(over="ignore"):
+        x = np.asarray(values, np.float64).astype(np.float32).reshape(1, 1, -1)
     p = plan(f)
     finite = np.where(np.isfinite(x), x, np.float32(np.nan))
     made = reference.encode(finite, p)
     columns = _columns(finite, p, made) if p.scaled else {}
     e = f.element
+    values_of_element = np.array(e.values if 0 < e.bits <= 16 else (), np.float64)
+    stored = (
+        codes_of(np.where(np.isnan(made.elements), np.float32(0), made.elements).ravel(), e) if e.bits else x.ravel()
+    )
     rows = []
     for i, value in enumerate(x.ravel().tolist()):
         known = math.isfinite(value)
@@ -108,9 +115,9 @@ def steps(values: Sequence[float], f: Format) -> list[dict[str, Any]]:
         row |= {name: _python(column[i]) for name, column in columns.items()} if known else {}
         scaled = row.pop("scaled", None) if columns else value
         chosen = float(made.elements.ravel()[i]) if known else None
-        below, above = _neighbours(e, scaled if known else None)
+        below, above = _neighbours(values_of_element, scaled if known else None)
         y = float(made.values.ravel()[i]) if known else value
-        code = _code(e, chosen)
+        code = int(stored[i]) if known and e.bits else None
         pattern = None if code is None else f"{code:0{e.bits}b}"
         rows.append(
             row
@@ -166,23 +173,12 @@ def _columns(x: Float32, p: Plan, made: Rounded) -> dict[str, Float32]:
     return found
 
 
-def _neighbours(e: Element, x: float | None) -> tuple[float | None, float | None]:
-    """The largest value ≤ x and the smallest ≥ x; None beyond the ends, and for elements too wide to list."""
-    if x is None or e.bits > 16 or e.kind == "zero":
+def _neighbours(values: NDArray[np.float64], x: float | None) -> tuple[float | None, float | None]:
+    """The largest of the ascending `values` ≤ x and the smallest ≥ x; None beyond the ends, or when there are none."""
+    if x is None or not len(values):
         return None, None
-    below = [v for v in e.values if v <= x]
-    above = [v for v in e.values if v >= x]
-    return max(below, default=None), min(above, default=None)
-
-
-def _code(e: Element, value: float | None) -> int | None:
-    """The code of a representable value; float32 has the bits of IEEE 754."""
-    if value is None or e.kind == "zero":
-        return None
-    if e.bits == 32:
-        return int(np.float32(value).view(np.uint32))
-    same = (c for c, v in enumerate(e.decoded) if v == value and math.copysign(1, v) == math.copysign(1, value))
-    return next(same, next((c for c, v in enumerate(e.decoded) if v == value), None))
+    below, above = np.searchsorted(values, x, side="right") - 1, np.searchsorted(values, x, side="left")
+    return (float(values[below]) if below >= 0 else None), (float(values[above]) if above < len(values) else None)
 
 
 def _python(value: np.float32) -> float:

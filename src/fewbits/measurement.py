@@ -200,8 +200,10 @@ def _sum_errors(x: Float32, p: Plan, amax: float) -> NDArray[np.float64]:
     if f.mean or f.hadamard or f.outliers:
         out = np.zeros((1, 1, 1, sums.ERRORS))
         sums.sum_errors(x, rounded(x, p), 0.0, 0, 0, out)
-        return out[0, 0, 0]
-    return cpu.sum_errors(x, p, known)[0, 0, 0]
+    else:
+        out = cpu.sum_errors(x, p, known)
+    total: NDArray[np.float64] = out[0, 0, 0]
+    return total
 
 
 def _regrouped(results: Sequence[Any], parts: Sequence[Sequence[Rows]], join: Callable[[Sequence[Any]], Any]) -> list[Any]:

@@ -17,6 +17,7 @@ __all__ = [
     "METRICS",
     "SIGNAL",
     "Metric",
+    "Undefined",
     "classify",
     "compute",
     "empty",
@@ -138,20 +139,22 @@ def _pcc(s: Sums) -> float:
     sxx = s["sum_sq"] - s["sum"] ** 2 / n
     if constant or not sxx > RESOLUTION * s["sum_sq"]:
         raise Undefined
-    return _correlation(sxx, s["err_x"] - s["sum"] * s["err"] / n, s["err_sq"] - s["err"] ** 2 / n)
+    raw = s["sum_sq"] + s["err_sq"]
+    return _correlation(sxx, s["err_x"] - s["sum"] * s["err"] / n, s["err_sq"] - s["err"] ** 2 / n, raw)
 
 
 def _cosine(s: Sums) -> float:
-    return 1.0 if _identical(s) else _correlation(s["sum_sq"], s["err_x"], s["err_sq"])
+    return 1.0 if _identical(s) else _correlation(s["sum_sq"], s["err_x"], s["err_sq"], s["sum_sq"] + s["err_sq"])
 
 
-def _correlation(xx: float, xe: float, ee: float) -> float:
+def _correlation(xx: float, xe: float, ee: float, raw: float) -> float:
     """⟨x, x+e⟩ / (|x| |x+e|) from the three products of x and e.
 
     1 − r² = (xx·ee − xe²) / (xx·yy) has no cancellation when the error is small, where 1 − r is what matters.
+    `raw` is what xx + ee were before means came off: the sums are known to a share of it.
     """
     yy, xy = xx + 2 * xe + ee, xx + xe
-    if not (xx > 0 and yy > RESOLUTION * (xx + ee)):  # a constant y; also NaN and infinite sums
+    if not (xx > 0 and yy > RESOLUTION * raw):  # a constant y; also NaN and infinite sums
         raise Undefined
     d = min(max((ee - xe * (xe / xx)) / yy, 0.0), 1.0)
     if d > 0.5:

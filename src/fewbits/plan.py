@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cached_property, lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,7 +69,7 @@ class Level:
     rounding: Rounding
     block: Block | None
     statistic: str
-    parameter: float | Any
+    parameter: Fraction
     target: float
     reciprocal: bool
     scale_minimum: float
@@ -106,7 +106,7 @@ def plan(f: Format) -> Plan:
     """The plan of a format."""
     tie = TIES[f.rule.tie] if f.rule else EVEN
     levels = tuple(_levels(f, tie, None))
-    offset = ()
+    offset: tuple[Level, ...] = ()
     if f.offset is not None and f.rule is not None:
         first, *outer = _levels(f.offset, EVEN, f.rule)
         offset = (replace(first, least=0.0), *outer)
@@ -142,7 +142,7 @@ def _levels(f: Format, mode: int, parent: Rule | None) -> list[Level]:
             rounding(f.element, mode, clear_zero=r is not None and r.zero_sign == "clear"),
             f.block,
             r.statistic if r else "",
-            r.parameter if r else 0,
+            r.parameter if r else Fraction(0),
             _target(f, r) if r else 1.0,
             r is not None and r.divide == "reciprocal",
             r.scale_minimum if r else 0.0,

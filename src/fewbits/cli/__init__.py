@@ -39,7 +39,7 @@ def _version(shown: bool) -> None:
 
 
 @app.callback()
-def fewbits(
+def _root(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,

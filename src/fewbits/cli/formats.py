@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from fewbits.element import Element
     from fewbits.formats import Format
 
-__all__ = ["formats"]
+__all__ = ["describe", "distinct", "formats"]
 
 COLUMNS = (
     "format",

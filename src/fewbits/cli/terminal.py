@@ -81,7 +81,8 @@ def number(name: str, value: float | None, flags: Collection[str] = ()) -> str:
     """A metric's value in its usual digits; ∞ where the flags say so, an en dash where it is undefined."""
     if value is None:
         return "∞" if f"{name}:inf" in flags else "-∞" if f"{name}:-inf" in flags else "–"
-    return format(value, metrics.metric(name).digits)
+    text = format(value, metrics.metric(name).digits)
+    return text.removeprefix("-") if float(text) == 0 else text
 
 
 def shape_text(shape: tuple[int, ...] | list[int]) -> str:

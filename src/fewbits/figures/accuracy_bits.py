@@ -22,6 +22,7 @@ WIDTH, HEIGHT = 820, 460
 WIDE = 12  # bits; beyond it the axis is compressed, so that 16 and 32 bits do not take most of the width
 TICKS = (0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 24, 32)
 
+QUIET = {"aria": False}  # points speak for their labels
 LOOKS: tuple[tuple[str, str, Spec], ...] = (
     ("front", "datum.front", {"color": INK, "fontWeight": "bold"}),
     ("other", "!datum.front", {"color": MUTED}),
@@ -68,13 +69,13 @@ def accuracy_bits(table: polars.DataFrame, metric: str = "sqnr_db", /) -> Spec:
         {
             "name": "front",
             "transform": [{"filter": "datum.front"}],
-            "mark": {"type": "line", "interpolate": "step-after", "strokeWidth": 1.5, "color": ACCENT, "opacity": 0.55},
+            "mark": {"type": "line", "interpolate": "step-after", "color": ACCENT, "opacity": 0.55, **QUIET},
             "encoding": {**encoding, "order": {"field": "bits", "type": "quantitative"}},
         },
         {
             "name": "leaders",
             "transform": [{"filter": "datum.leader"}],
-            "mark": {"type": "rule", "color": OTHER, "strokeWidth": 0.75},
+            "mark": {"type": "rule", "color": OTHER, "strokeWidth": 0.75, **QUIET},
             "encoding": {**encoding, "x2": {"field": "label_x"}, "y2": {"field": "label_y"}},
         },
         _points(encoding, axis),
@@ -88,6 +89,7 @@ def accuracy_bits(table: polars.DataFrame, metric: str = "sqnr_db", /) -> Spec:
         transform=[
             {"filter": "indexof(hidden, datum.format) < 0"},
             {"calculate": axis.exact, "as": "exact"},
+            {"calculate": axis.says, "as": "says"},
             {"calculate": f"({axis.exact}) ? datum.edge : {axis.position}", "as": "y"},
             {"calculate": "indexof(worth, datum.format) >= 0", "as": "front"},
         ],
@@ -97,14 +99,18 @@ def accuracy_bits(table: polars.DataFrame, metric: str = "sqnr_db", /) -> Spec:
 
 
 def _points(encoding: dict[str, Any], axis: Axis) -> Spec:
+    note = "datum.front ? 'yes' : 'no: another has less error at its bits'"
+    bits = "format(datum.bits, '.4~f') + ' bits a weight'"
+    spoken = f"datum.format + ': ' + datum.says + ', ' + {bits} + ', on the front: ' + datum.note"
     return {
         "name": "points",
-        "transform": [{"calculate": "datum.front ? 'yes' : 'no: another has less error at its bits'", "as": "note"}],
+        "transform": [{"calculate": note, "as": "note"}, {"calculate": spoken, "as": "spoken"}],
         "mark": {"type": "point", "size": 64, "filled": True, "opacity": 1},
         "encoding": {
             **encoding,
             "shape": {"condition": {"test": "datum.exact", "value": "triangle-up"}, "value": "circle"},
             "color": {"condition": {"test": "datum.front", "value": ACCENT}, "value": OTHER},
+            "description": {"field": "spoken"},
             "tooltip": [
                 {"field": "format"},
                 {"field": "spec"},
@@ -130,7 +136,7 @@ def _labels(x_scale: dict[str, Any], y_scale: dict[str, Any]) -> list[Spec]:
                 {
                     "name": f"label_{name}_{align}",
                     "transform": [{"filter": f"datum.align === '{align}' && {test}"}],
-                    "mark": {"type": "text", "align": align, "baseline": "middle", "fontSize": 11, **look},
+                    "mark": {"type": "text", "align": align, "baseline": "middle", "fontSize": 11, **look, **QUIET},
                     "encoding": encoding,
                 }
             )

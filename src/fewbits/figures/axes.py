@@ -65,8 +65,14 @@ class Axis:
 
     @property
     def tooltip(self) -> dict[str, Any]:
-        """The value in a tooltip."""
-        return {"field": self.metric, "type": "quantitative", "title": self.title, "format": self.format}
+        """The value in a tooltip: the field `says`."""
+        return {"field": "says", "title": self.title}
+
+    @property
+    def says(self) -> str:
+        """The value as text."""
+        number = f"isValid({self.value}) ? format({self.value}, '{self.format}') : 'undefined'"
+        return f"({self.exact}) ? '{self.exact_word}' : {number}"
 
     @property
     def drawn(self) -> str:

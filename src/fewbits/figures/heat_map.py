@@ -57,6 +57,7 @@ def heat_map(
             "encoding": {
                 **encoding,
                 "color": {"condition": {"test": "datum.drawn", **color}, "value": EMPTY},
+                "description": {"field": "spoken"},
                 "tooltip": [
                     {"field": "tensor"},
                     {"field": "shape"},
@@ -86,6 +87,8 @@ def heat_map(
     transform = [
         {"calculate": axis.drawn, "as": "drawn"},
         {"calculate": axis.exact, "as": "exact"},
+        {"calculate": axis.says, "as": "says"},
+        {"calculate": "datum.tensor + ', ' + datum.format + ': ' + datum.says", "as": "spoken"},
         {"calculate": f"({axis.drawn}) ? {axis.level} : null", "as": "level"},
         {"joinaggregate": [{"op": "median", "field": "level", "as": "median"}], "groupby": ["format"]},
         {"calculate": f"({axis.drawn}) ? {shade} : null", "as": "shade"},

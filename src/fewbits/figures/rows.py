@@ -23,7 +23,10 @@ def chart_rows(table: polars.DataFrame, columns: Iterable[str]) -> list[dict[str
 
 def natural(name: str) -> list[tuple[int, int, str]]:
     """Sort key that counts: `layer.2` before `layer.10`."""
-    return [(0, int(part), "") if part[0] in "0123456789" else (1, 0, part) for part in re.findall(r"[0-9]{1,18}|[^0-9]+", name)]
+    return [
+        (0, int(part), "") if part[0] in "0123456789" else (1, 0, part)
+        for part in re.findall(r"[0-9]{1,18}|[^0-9]+", name)
+    ]
 
 
 def formats_by_bits(rows: Iterable[dict[str, Any]]) -> list[str]:

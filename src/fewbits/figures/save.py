@@ -22,7 +22,10 @@ PAGE = """<!doctype html>
 <title>fewbits</title>
 <div id="chart"></div>
 <script>%s</script>
-<script>vegaEmbed("#chart", %s, {renderer: "svg", ast: true, actions: {export: true, source: false, editor: false}});</script>
+<script>
+const spec = %s;
+vegaEmbed("#chart", spec, {renderer: "svg", ast: true, actions: {export: true, source: false, editor: false}});
+</script>
 </html>
 """
 

@@ -58,13 +58,13 @@ def tensor_formats(table: polars.DataFrame, metric: str = "sqnr_db", /, *, tenso
             "name": "everywhere",
             "transform": [{"filter": f"datum.tensor === '{ALL}' && datum.drawn"}],
             "mark": {"type": "tick", "color": MUTED, "thickness": 2, "size": 14},
-            "encoding": {"x": x, "y": y, "tooltip": tooltip},
+            "encoding": {"x": x, "y": y, "tooltip": tooltip, "description": {"field": "spoken"}},
         },
         {
             "name": "points",
             "transform": [{"filter": f"datum.tensor !== '{ALL}' && datum.drawn"}],
             "mark": {"type": "point", "filled": True, "size": 90, "opacity": 1, "color": ACCENT},
-            "encoding": {"x": x, "y": y, "tooltip": tooltip},
+            "encoding": {"x": x, "y": y, "tooltip": tooltip, "description": {"field": "spoken"}},
         },
         {
             "name": "words",
@@ -75,6 +75,8 @@ def tensor_formats(table: polars.DataFrame, metric: str = "sqnr_db", /, *, tenso
     ]
     transform = [
         {"calculate": axis.exact, "as": "exact"},
+        {"calculate": axis.says, "as": "says"},
+        {"calculate": "datum.tensor + ', ' + datum.format + ': ' + datum.says", "as": "spoken"},
         {"calculate": axis.drawn, "as": "drawn"},
         {"calculate": f"({axis.drawn}) ? {axis.position} : null", "as": "at"},
     ]

@@ -6,6 +6,9 @@ from importlib import import_module
 from types import ModuleType
 
 from fewbits.errors import UsageError
+from fewbits.kernels.cache import ensure_place
+
+ensure_place()  # before numba is imported
 
 __all__ = ["backend"]
 

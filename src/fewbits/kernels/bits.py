@@ -21,7 +21,7 @@ Generate = Callable[..., Any]
 
 
 def _unary(result: Any, argument: Any, generate: Generate) -> Any:
-    @intrinsic  # type: ignore[untyped-decorator]
+    @intrinsic
     def operation(typing: Any, a: Any) -> Any:
         return result(argument), lambda context, builder, signature, values: generate(builder, *values)
 
@@ -29,7 +29,7 @@ def _unary(result: Any, argument: Any, generate: Generate) -> Any:
 
 
 def _binary(generate: Generate) -> Any:
-    @intrinsic  # type: ignore[untyped-decorator]
+    @intrinsic
     def operation(typing: Any, a: Any, b: Any) -> Any:
         return types.int32(types.int32, types.int32), lambda context, builder, signature, values: generate(builder, *values)
 

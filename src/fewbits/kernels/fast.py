@@ -20,8 +20,16 @@ def spread(row, start, stop, columns, out):  # type: ignore[no-untyped-def]
             out[i] = row[0]
         return
     b = start // columns
-    end = (b + 1) * columns - start
     at, length = 0, stop - start
+    if start == b * columns:  # the usual sizes, known to the compiler; the loop below does the rest
+        if columns == 16:
+            at = _spread_whole(row[b:], 16, length // 16, out)
+        elif columns == 32:
+            at = _spread_whole(row[b:], 32, length // 32, out)
+        elif columns == 64:
+            at = _spread_whole(row[b:], 64, length // 64, out)
+        b += at // columns
+    end = (b + 1) * columns - start
     while at < length:
         part = out[at : min(end, length)]
         value = row[b]
@@ -33,43 +41,60 @@ def spread(row, start, stop, columns, out):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always", **OPTIONS)
-def _one(x, s, lowest, highest, least_exponent, shift, zero, window):  # type: ignore[no-untyped-def]
-    """(reconstruction, 1 where x is beyond the element's range)"""
+def _spread_whole(row, columns, count, out):  # type: ignore[no-untyped-def]
+    """The same for `count` whole blocks; the number of values filled."""
+    for b in range(count):
+        value = row[b]
+        for i in range(columns):
+            out[b * columns + i] = value
+    return count * columns
+
+
+@njit(inline="always", **OPTIONS)
+def _scale(divisor):  # type: ignore[no-untyped-def]
+    """Zero, of its sign, for an infinite divisor; else the divisor."""
+    pattern = to_bits(divisor)
+    return divisor if bit_and(pattern, MAGNITUDE) < EXPONENT else from_bits(bit_and(pattern, SIGN))
+
+
+@njit(inline="always", **OPTIONS)
+def _one(x, s, scale, lowest, highest, least_exponent, shift, zero, window):  # type: ignore[no-untyped-def]
+    """(reconstruction, 1 where x is beyond the element's range); x is finite, or its count of no use."""
     v = x / s
     if window:
-        v = truncate(v * window) / window
+        v = truncate(v * window) * (np.float32(1) / window)
         v = v if bit_and(to_bits(x), MAGNITUDE) >= SMALLEST_NORMAL else np.float32(0)
-    scale = s if bit_and(to_bits(s), MAGNITUDE) < EXPONENT else from_bits(bit_and(to_bits(s), SIGN))
-    beyond = ((v > highest) | (v < lowest)) & (bit_and(to_bits(x), MAGNITUDE) < EXPONENT)
-    return round_even(v, lowest, highest, least_exponent, shift, zero) * scale, np.int32(1) if beyond else np.int32(0)
+    y = round_even(v, lowest, highest, least_exponent, shift, zero) * scale
+    return y, np.int32(1) if (v > highest) | (v < lowest) else np.int32(0)
 
 
 @njit(**OPTIONS)
 def round_strip(x, s, lowest, highest, least_exponent, shift, zero, window, y):  # type: ignore[no-untyped-def]
-    """y = x rounded with divisors s (infinite for a zero scale); how many x lie beyond the element's range.
+    """y = x rounded with divisors s (infinite for a zero scale); how many finite x lie beyond the element's range.
 
     `window` other than 0 truncates magnitudes to multiples of 1 / window first (block floats).
     """
     clipped = np.int32(0)
     for i in range(x.shape[0]):
-        y[i], beyond = _one(x[i], s[i], lowest, highest, least_exponent, shift, zero, window)
-        clipped = add(clipped, beyond)
+        y[i], beyond = _one(x[i], s[i], _scale(s[i]), lowest, highest, least_exponent, shift, zero, window)
+        clipped = add(clipped, beyond if bit_and(to_bits(x[i]), MAGNITUDE) < EXPONENT else np.int32(0))
     return clipped
 
 
 @njit(**OPTIONS)
-def _add_strip(x, s, lowest, highest, least_exponent, shift, zero, window, scratch, total):  # type: ignore[no-untyped-def]
-    """`round_strip` and `sums.add_errors` of a full strip in one loop; False if float32 does not hold its sums."""
+def _add_strip(x, s, t, lowest, highest, least_exponent, shift, zero, window, scratch, total):  # type: ignore[no-untyped-def]
+    """`round_strip` and `sums.add_errors` of a full strip in one loop, t the scales; False if float32 does not hold its sums."""
     q = x.shape[0] // 4
     x0, x1, x2, x3 = x[:q], x[q : 2 * q], x[2 * q : 3 * q], x[3 * q :]
     s0, s1, s2, s3 = s[:q], s[q : 2 * q], s[2 * q : 3 * q], s[3 * q :]
+    t0, t1, t2, t3 = t[:q], t[q : 2 * q], t[2 * q : 3 * q], t[3 * q :]
     h0, h1, h2, h3 = scratch[0, :q], scratch[1, :q], scratch[2, :q], scratch[3, :q]
     zeros, top, top_x, clipped = np.int32(0), np.int32(0), np.int32(0), np.int32(0)
     for i in range(x0.shape[0]):
-        a, ca = _one(x0[i], s0[i], lowest, highest, least_exponent, shift, zero, window)
-        b, cb = _one(x1[i], s1[i], lowest, highest, least_exponent, shift, zero, window)
-        c, cc = _one(x2[i], s2[i], lowest, highest, least_exponent, shift, zero, window)
-        d, cd = _one(x3[i], s3[i], lowest, highest, least_exponent, shift, zero, window)
+        a, ca = _one(x0[i], s0[i], t0[i], lowest, highest, least_exponent, shift, zero, window)
+        b, cb = _one(x1[i], s1[i], t1[i], lowest, highest, least_exponent, shift, zero, window)
+        c, cc = _one(x2[i], s2[i], t2[i], lowest, highest, least_exponent, shift, zero, window)
+        d, cd = _one(x3[i], s3[i], t3[i], lowest, highest, least_exponent, shift, zero, window)
         clipped = add(clipped, add(add(ca, cb), add(cc, cd)))
         zeros = add(zeros, add(add(made(x0[i], a), made(x1[i], b)), add(made(x2[i], c), made(x3[i], d))))
         a, b, c, d = a - x0[i], b - x1[i], c - x2[i], d - x3[i]
@@ -80,7 +105,7 @@ def _add_strip(x, s, lowest, highest, least_exponent, shift, zero, window, scrat
         h3[i] = (a + b) + (c + d)
         top = largest(top, largest(largest(to_bits(a), to_bits(b)), largest(to_bits(c), to_bits(d))))
         top_x = largest(top_x, largest(largest(size_bits(x0[i]), size_bits(x1[i])), largest(size_bits(x2[i]), size_bits(x3[i]))))
-    return add_lanes(scratch, q, top, top_x, zeros, clipped, total)
+    return add_lanes(scratch, q, top, top_x, zeros, np.float64(clipped), total)
 
 
 @njit(**OPTIONS)
@@ -105,8 +130,9 @@ def reconstruct(x, divisor, rows, columns, element, window, y):  # type: ignore[
 def sum_errors(x, divisor, rows, columns, element, window, group_rows, group_columns, out):  # type: ignore[no-untyped-def]
     """As `sums.sum_errors`, with reconstructions that never leave the cache."""
     lowest, highest, least_exponent, shift, zero = element
-    a, s, y = np.empty(STRIP, np.float32), np.empty(STRIP, np.float32), np.empty(STRIP, np.float32)
+    a, s, y, t = np.empty(STRIP, np.float32), np.empty(STRIP, np.float32), np.empty(STRIP, np.float32), np.empty(STRIP, np.float32)
     scratch = np.empty((4, STRIP // 4), np.float32)
+    zero_scales = _any_infinite(divisor)
     tall = group_rows if group_rows else x.shape[1]
     wide = group_columns if group_columns else x.shape[2]
     for m in range(x.shape[0]):
@@ -120,21 +146,38 @@ def sum_errors(x, divisor, rows, columns, element, window, group_rows, group_col
                     start = left
                     while start < right:
                         stop = min(start + STRIP - held, right)
-                        given, kept = x[m, r, start:stop], a[held : held + stop - start]
-                        for i in range(kept.shape[0]):
-                            kept[i] = given[i]
+                        given = x[m, r, start:stop]
                         spread(numbers, start, stop, columns, s[held:])
+                        strip = given if stop - start == STRIP else a
+                        if stop - start < STRIP:
+                            kept = a[held : held + stop - start]
+                            for i in range(kept.shape[0]):
+                                kept[i] = given[i]
                         held += stop - start
                         start = stop
                         if held == STRIP:
                             held = 0
+                            scales = s
+                            if zero_scales:
+                                for i in range(STRIP):
+                                    t[i] = _scale(s[i])
+                                scales = t
                             if window:
-                                done = _add_strip(a, s, lowest, highest, least_exponent, shift, zero, window, scratch, total)
+                                done = _add_strip(strip, s, scales, lowest, highest, least_exponent, shift, zero, window, scratch, total)
                             else:
-                                done = _add_strip(a, s, lowest, highest, least_exponent, shift, zero, 0, scratch, total)
+                                done = _add_strip(strip, s, scales, lowest, highest, least_exponent, shift, zero, 0, scratch, total)
                             if not done:
-                                clipped = round_strip(a, s, lowest, highest, least_exponent, shift, zero, window, y)
-                                add_errors(a, y, STRIP, clipped, scratch, total)
+                                clipped = round_strip(strip, s, lowest, highest, least_exponent, shift, zero, window, y)
+                                add_errors(strip, y, STRIP, clipped, scratch, total)
                 if held:
                     clipped = round_strip(a[:held], s[:held], lowest, highest, least_exponent, shift, zero, window, y[:held])
                     add_errors(a, y, held, clipped, scratch, total)
+
+
+@njit(**OPTIONS)
+def _any_infinite(divisor):  # type: ignore[no-untyped-def]
+    numbers = divisor.reshape(-1)
+    found = np.int32(0)
+    for i in range(numbers.shape[0]):
+        found = largest(found, bit_and(to_bits(numbers[i]), MAGNITUDE))
+    return found >= EXPONENT

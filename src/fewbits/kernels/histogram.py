@@ -107,7 +107,8 @@ class Histogram:
         for m in plan.multipliers:
             e = (cpu.quantize(x, single, known * m).reshape(-1) - self.values).astype(np.float64)
             errors.append(_sum(self.counts * e * e))
-        return known * plan.multipliers[int(np.argmin(errors))]
+        best: Float32 = known * plan.multipliers[int(np.argmin(errors))]
+        return best
 
     def _clipped(self, plan: Plan, known: Float32 | None) -> NDArray[np.float64]:
         """1 for each value beyond the largest or lowest representable one."""

@@ -164,7 +164,8 @@ def statistics(blocks: Float32, level: Level, zero: bool = False) -> tuple[Float
         if level.statistic == "sides":
             r = level.rounding
             side = np.maximum(high, np.float32(0)) / np.float32(r.highest)
-            return none, side if r.lowest == 0 else np.maximum(side, np.minimum(low, np.float32(0)) / np.float32(r.lowest))
+            below = np.minimum(low, np.float32(0)) / np.float32(r.lowest or 1)
+            return none, (np.maximum(side, below) if r.lowest else side).astype(np.float32)
         low, high = (np.minimum(low, np.float32(0)), np.maximum(high, np.float32(0))) if zero else (low, high)
         return low, high - low + np.float32(0)
     counts = (~missing).sum(axis=-1)
@@ -211,7 +212,8 @@ def absolute_error(x: Float32, y: Float32) -> np.ndarray:
 def largest_error(x: Float32, y: Float32) -> np.ndarray:
     """max |y − x| of each block: float32 differences."""
     e = np.abs(y - x)
-    return np.where(np.isnan(e), 0, e).max(axis=-1).astype(np.float64)
+    largest: np.ndarray = np.where(np.isnan(e), 0, e).max(axis=-1).astype(np.float64)
+    return largest
 
 
 ERRORS = {"squared": squared_error, "absolute": absolute_error, "largest": largest_error}
@@ -290,7 +292,8 @@ def level_scaler(
 
 def _inverse(statistic: Float32, target: float) -> Float32:
     """target / statistic, kept finite."""
-    return np.minimum(np.float32(target) / statistic, np.finfo(np.float32).max)
+    inverse: Float32 = np.minimum(np.float32(target) / statistic, LARGEST)
+    return inverse
 
 
 def store(v: Float32, level: Level, original: Float32) -> Float32:

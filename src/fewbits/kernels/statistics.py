@@ -46,13 +46,32 @@ def _amax(x, rows, columns, out):  # type: ignore[no-untyped-def]
         for r in range(x.shape[1]):
             row = x[m, r]
             best = out[m, r // rows]
-            for b in range(best.shape[0]):
-                part = row[b * columns : (b + 1) * columns]
-                top = np.int32(0)
-                for i in range(part.shape[0]):
-                    pattern = bit_and(to_bits(part[i]), MAGNITUDE)
-                    top = largest(top, pattern if pattern < EXPONENT else np.int32(0))
-                best[b] = max(best[b], from_bits(top))
+            whole = row.shape[0] // columns  # the usual sizes are known to the compiler
+            if columns == 16:
+                _amax_whole(row, 16, whole, best)
+            elif columns == 32:
+                _amax_whole(row, 32, whole, best)
+            elif columns == 64:
+                _amax_whole(row, 64, whole, best)
+            else:
+                _amax_whole(row, columns, whole, best)
+            if whole < best.shape[0]:
+                _amax_whole(row[whole * columns :], row.shape[0] - whole * columns, 1, best[whole:])
+
+
+@njit(inline="always", **OPTIONS)
+def _amax_whole(row, columns, count, best):  # type: ignore[no-untyped-def]
+    for b in range(count):
+        part = row[b * columns : (b + 1) * columns]
+        top = np.int32(0)
+        for i in range(columns):
+            top = largest(top, bit_and(to_bits(part[i]), MAGNITUDE))
+        if top >= EXPONENT:
+            top = np.int32(0)
+            for i in range(columns):
+                pattern = bit_and(to_bits(part[i]), MAGNITUDE)
+                top = largest(top, pattern if pattern < EXPONENT else np.int32(0))
+        best[b] = max(best[b], from_bits(top))
 
 
 @njit(**OPTIONS)

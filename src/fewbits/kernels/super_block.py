@@ -193,9 +193,9 @@ def _store_unsigned(v: Floats, bits: int) -> tuple[Codes, Floats]:
     steps = np.float32(2**bits - 1)
     top = np.fmax.reduce(v, axis=1, initial=np.float32(0))
     top = np.where(top > 0, top, np.float32(0)).astype(np.float32)  # not -0
-    inverse = np.where(top > 0, steps / top, np.float32(0))
+    inverse = np.where(top > 0, steps / top, np.float32(0)).astype(np.float32)
     codes = np.minimum(nearest_int(inverse[:, None] * v) & 0xFF, 2**bits - 1)
-    return codes.astype(np.int16), float16(top / steps)
+    return codes.astype(np.int16), float16((top / steps).astype(np.float32))
 
 
 def _store_signed(v: Floats, bits: int) -> tuple[Codes, Floats]:

@@ -25,13 +25,13 @@ class Answer:
 
 def answer(rows: Sequence[Row], budget: float = BUDGET) -> Answer:
     """From merged rows, least error first (`better` empty: on the front). Formats that lose everything do not count."""
-    useful = [row for row in rows if keeps_something(row)]
+    useful = [row for row in rows if _keeps_something(row)]
     fitting = [row for row in useful if row["bits"] <= budget]
     front = sorted((row for row in useful if not row["better"]), key=lambda row: row["bits"])
     smallest = min(useful, key=lambda row: row["bits"], default=None)
     return Answer(budget, fitting[0] if fitting else None, smallest, front)
 
 
-def keeps_something(row: Row) -> bool:
+def _keeps_something(row: Row) -> bool:
     """Whether the reconstruction is closer to the weights than zeros are."""
     return "sqnr_db:inf" in row["flags"] or (row["sqnr_db"] is not None and row["sqnr_db"] > 0)

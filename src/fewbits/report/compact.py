@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["columnar", "without_data"]
 
+
 def columnar(table: polars.DataFrame) -> dict[str, Any]:
     """A table by columns: repeated texts, lists and other values once each (`values`, `at`), numbers as they are."""
     found: dict[str, Any] = {}

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fewbits import metrics
-from fewbits.report.content import Content
 from fewbits.figures.libraries import libraries
 from fewbits.figures.script import json_script
+from fewbits.report import filters
+from fewbits.report.content import Content
 
 if TYPE_CHECKING:
     import jinja2
@@ -54,39 +53,5 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": number, "count": count, "size": size, "command": command, "metric": metric}
+    environment.filters |= {name: getattr(filters, name) for name in filters.__all__}
     return environment
-
-
-def number(value: object, form: str = ".4g") -> str:
-    """A number by a format specification, an en dash for None."""
-    return "–" if value is None else format(value, form)
-
-
-def metric(row: Mapping[str, Any], name: str) -> str:
-    """A metric of a merged row as text: `exact` for an infinite one, an en dash for one that is undefined."""
-    if f"{name}:inf" in row["flags"]:
-        return "exact"
-    return number(row[name], metrics.metric(name).digits)
-
-
-def count(value: object) -> str:
-    """A whole number with thin spaces between thousands; other things as text."""
-    return f"{value:,}".replace(",", "\u202f") if isinstance(value, int) else str(value)
-
-
-def size(value: object) -> str:
-    """Bytes as a reader says them."""
-    if not isinstance(value, int | float):
-        return str(value)
-    amount = float(value)
-    for unit in ("B", "kB", "MB", "GB"):
-        if amount < 1000:
-            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.3g} {unit}"
-        amount /= 1000
-    return f"{amount:.3g} TB"
-
-
-def command(words: object) -> str:
-    """A command as it would be typed."""
-    return shlex.join(str(word) for word in words) if isinstance(words, list) else str(words)

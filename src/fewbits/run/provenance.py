@@ -18,7 +18,7 @@ from fewbits.metrics import ARITHMETIC_VERSION
 from fewbits.run.records import lock_directory
 from fewbits.table import atomic
 
-__all__ = ["RUN_FILE", "machine", "now", "read", "update", "versions"]
+__all__ = ["RUN_FILE", "hashes", "machine", "now", "read", "update", "versions"]
 
 RUN_FILE = "run.json"
 PACKAGES = ("fewbits", "numpy", "numba", "polars")

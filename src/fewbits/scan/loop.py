@@ -15,7 +15,7 @@ from fewbits.scan import sample
 from fewbits.table import Record
 from fewbits.tensor import Tensor
 
-__all__ = ["Measured", "Measurer", "Options", "Store", "scan"]
+__all__ = ["Measured", "Measurer", "Options", "Store", "Sums", "scan"]
 
 Progress = Callable[[int], None]
 Rows = Sequence[tuple[int, int]]

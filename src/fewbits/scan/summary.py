@@ -10,7 +10,7 @@ from typing import Any
 from fewbits import metrics
 from fewbits.table import Record
 
-__all__ = ["Summary", "Total"]
+__all__ = ["Summary", "Total", "scaled"]
 
 RANKED_BY = "sqnr_db"
 SAME_BITS = 0.005  # per weight

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
-__all__ = ["Node", "grow"]
+__all__ = ["Header", "Node", "grow"]
 
 DEPTH = 64  # a name with more dots is not a path
 

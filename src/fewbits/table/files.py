@@ -17,7 +17,7 @@ from fewbits.table.columns import COLUMNS, flat, frame
 if TYPE_CHECKING:
     import polars
 
-__all__ = ["WRITERS", "atomic", "read", "write", "write_csv", "write_json"]
+__all__ = ["WRITERS", "atomic", "read", "write", "write_csv", "write_json", "write_parquet"]
 
 Rows = Sequence[Mapping[str, Any]]
 

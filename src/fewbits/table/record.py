@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from hashlib import sha256
 
 from fewbits import metrics
@@ -57,7 +57,7 @@ class Record:
 
     def to_json(self) -> str:
         """One line of JSON, without a line break; floats keep every bit, infinities and NaN are strings."""
-        values = asdict(self)
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
         for name in ("signal", "error", "errors"):
             values[name] = {k: v if math.isfinite(v) else str(v) for k, v in values[name].items()}
         return json.dumps({"key": self.key, **values}, separators=(",", ":"), allow_nan=False)

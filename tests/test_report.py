@@ -1,0 +1,288 @@
+"""The report: one file that a real browser opens from disk, whatever the tensors are called."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import polars
+import pytest
+
+import canned
+from canned.pages import HOSTILE, Page
+from fewbits import figures, metrics
+from fewbits.errors import FewbitsError
+from fewbits.figures import libraries
+from fewbits.figures.script import json_script
+from fewbits.report import write_report
+from fewbits.report.answer import answer
+from fewbits.report.compact import columnar
+from fewbits.report.content import collect
+from fewbits.report.groups import layer_name
+from fewbits.scan import Summary
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return canned.run(tmp_path_factory.mktemp("run"), canned.records(canned.tensors(3)))
+
+
+@pytest.fixture(scope="module")
+def html(run: Path) -> str:
+    return write_report(run).read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    records = canned.records([(name, (16, 64)) for name in HOSTILE], canned.FORMATS[5:8], model=HOSTILE[0])
+    directory = canned.run(
+        tmp_path_factory.mktemp("hostile"), records, filter=HOSTILE[2], uri=HOSTILE[1], revision=HOSTILE[2]
+    )
+    return write_report(directory)
+
+
+def data_of(html: str) -> dict[str, Any]:
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.DOTALL)
+    assert found
+    return dict(json.loads(found[1]))
+
+
+def unpacked(table: dict[str, Any]) -> dict[str, list[Any]]:
+    """Columns as the page reads them."""
+    return {name: c if isinstance(c, list) else [c["values"][i] for i in c["at"]] for name, c in table.items()}
+
+
+def words(html: str) -> str:
+    return re.sub(r"\s+", " ", Page(html).text)
+
+
+# ---- content
+
+
+def test_answer_names_the_best_format_within_the_budget(html: str) -> None:
+    text = words(html)
+    assert "Up to 4.5 bits a weight, q4_k keeps the most: SQNR" in text
+    assert "Worth their bits: bfp2, q2_k, q3_k, nf4-dq, q4_k, mxfp6-e2m3, q6_k, int8-row, q8_0, bf16, fp32." in text
+    assert "weights only" in text
+
+
+def test_answer_without_a_format_that_fits() -> None:
+    def summary(*names: str) -> list[dict[str, Any]]:
+        found = Summary()
+        for record in canned.records(canned.tensors(1), [row for row in canned.FORMATS if row[0] in names]):
+            found.add(record, record.format)
+        return found.rows()
+
+    found = answer(summary("bf16", "bfp8"))
+    assert found.best is None
+    assert found.smallest is not None
+    assert found.smallest["format"] == "bfp8"
+    nothing = answer(summary("fp0"))
+    assert (nothing.best, nothing.smallest, nothing.front) == (None, None, [])
+    exact = answer(summary("fp32", "fp0"))
+    assert [row["format"] for row in exact.front] == ["fp32"]
+
+
+def test_merged_rows_are_metrics_of_merged_sums(run: Path, html: str) -> None:
+    records = [record for record in canned.records(canned.tensors(3)) if record.format == "mxfp4"]
+    data = data_of(html)
+    (everything,) = [row for row in data["all"] if row["format"] == "mxfp4"]
+    signal = metrics.merge([record.signal for record in records])
+    error = metrics.merge([record.error for record in records])
+    assert everything["sqnr_db"] == pytest.approx(metrics.compute(signal, error)[0]["sqnr_db"])
+    layer = [record for record in records if ".layer.1." in record.tensor]
+    (merged,) = [row for row in data["layers"] if row["tensor"] == "encoder.layer.1" and row["format"] == "mxfp4"]
+    energy = sum(record.signal["sum_sq"] for record in layer)
+    assert merged["sqnr_db"] == pytest.approx(10 * math.log10(energy / sum(r.error["err_sq"] for r in layer)))
+    assert merged["shape"] == [sum(math.prod(record.shape) for record in layer)]
+    assert {row["tensor"] for row in data["roles"]} >= {"query", "embeddings.word_embeddings"} or data["roles"]
+
+
+def test_the_table_is_all_there(run: Path, html: str) -> None:
+    table = data_of(html)["table"]
+    found = unpacked(table)
+    assert len(found["tensor"]) == len(canned.tensors(3)) * len(canned.FORMATS)
+    place = next(
+        i
+        for i, pair in enumerate(zip(found["tensor"], found["format"], strict=True))
+        if pair == ("pooler.dense.weight", "bfp8")
+    )
+    (record,) = [r for r in canned.records([("pooler.dense.weight", (384, 384))]) if r.format == "bfp8"]
+    values = metrics.compute(record.signal, record.error)[0]
+    assert found["sqnr_db"][place] == pytest.approx(values["sqnr_db"], rel=1e-6)
+    assert found["shape"][place] == [384, 384]
+    exact = next(i for i, name in enumerate(found["format"]) if name == "fp32")
+    assert found["sqnr_db"][exact] is None
+    assert "sqnr_db:inf" in found["flags"][exact]
+
+
+def test_charts_of_the_page_are_those_of_the_whole_table(run: Path) -> None:
+    """The page draws with scales made from a few rows; they are those of all rows."""
+    from fewbits import run as runs
+
+    whole = runs.table(run)
+    specs = collect(run).data["specs"]
+    for name in (metric.name for metric in metrics.METRICS):
+        for key, options in (("heat_map", {}), ("heat_map_relative", {"relative": True}), ("tensor_formats", {})):
+            figure = key.removesuffix("_relative")
+            full = figures.draw(figure, whole, name, **(options | ({"values": True} if figure == "heat_map" else {})))
+            assert specs[name][key] == {**full, "data": {"name": "table"}}, (name, key)
+
+
+def test_provenance(run: Path, html: str) -> None:
+    text = words(html)
+    facts = json.loads((run / "run.json").read_text())
+    for value in (
+        facts["revision"],
+        facts["versions"]["numpy"],
+        facts["hashes"]["catalog.toml"],
+        facts["created"],
+        "model.safetensors · 90.9 MB",
+    ):
+        assert value in text
+    for metric in metrics.METRICS:
+        assert re.sub(r"\s+", " ", metric.definition) in text
+
+
+def test_one_file_and_nothing_from_outside(html: str) -> None:
+    page = Page(html)
+    for tag, attributes in page.tags:
+        assert tag not in ("link", "iframe", "object", "embed", "base", "img")
+        assert not {"src", "href", "action", "srcset", "background"} & set(attributes)
+        assert not [name for name in attributes if name.startswith("on")]
+    policy = next(
+        a["content"] for t, a in page.tags if t == "meta" and a.get("http-equiv") == "Content-Security-Policy"
+    )
+    assert policy
+    assert policy.startswith("default-src 'none'")
+    assert "http" not in policy
+    assert "eval" not in policy
+    assert len(html) < 3_000_000
+
+
+def test_ids_and_labels(html: str) -> None:
+    """What assistive technology needs: unique ids, a name for every control, headings in order."""
+    page = Page(html)
+    ids = [a["id"] for _, a in page.tags if "id" in a]
+    assert len(set(ids)) == len(ids)
+    for tag, attributes in page.tags:
+        if name := attributes.get("aria-labelledby"):
+            assert name in ids, tag
+    assert [tag for tag, _ in page.tags].count("h1") == 1
+    assert ("html", {"lang": "en"}) in page.tags
+
+
+def test_hostile_names_are_text(hostile: Path) -> None:
+    html = hostile.read_text(encoding="utf-8")
+    page = Page(html)
+    plain = Page(write_report_of_plain(hostile))
+    assert [tag for tag, _ in page.tags] == [tag for tag, _ in plain.tags]
+    assert set(data_of(html)["table"]["tensor"]["values"]) == set(HOSTILE)
+    assert HOSTILE[0] in page.text
+
+
+def write_report_of_plain(hostile: Path) -> str:
+    """The report of as many tensors with harmless names."""
+    records = canned.records([(f"t{i}", (16, 64)) for i in range(len(HOSTILE))], canned.FORMATS[5:8], model="m")
+    directory = canned.run(hostile.parent / "plain", records, filter="f", uri="u", revision="r")
+    return write_report(directory).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_json_cannot_end_its_script(text: str) -> None:
+    found = json_script({text: [text]})
+    assert not re.search(r"[<>&\u2028\u2029]", found)
+    assert json.loads(found) == {text: [text]}
+
+
+def test_json_has_no_infinities() -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        json_script([math.inf])
+
+
+# ---- files
+
+
+def test_written_where_asked(run: Path, tmp_path: Path) -> None:
+    assert write_report(run, tmp_path / "new" / "r.html") == tmp_path / "new" / "r.html"
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["r.html"]
+
+
+def test_the_same_run_gives_the_same_report(run: Path, html: str) -> None:
+    assert write_report(run).read_text(encoding="utf-8") == html
+
+
+def test_no_run_and_no_measurements(tmp_path: Path) -> None:
+    with pytest.raises(FewbitsError, match=r"not a run directory.*run\.json"):
+        write_report(tmp_path)
+    empty = canned.run(tmp_path / "empty", [])
+    with pytest.raises(FewbitsError, match="no measurements"):
+        write_report(empty)
+    assert not (empty / "report.html").exists()
+
+
+def test_a_run_by_another_version(tmp_path: Path) -> None:
+    """A run.json that lacks what this version writes, or says more."""
+    directory = canned.run(tmp_path / "run", canned.records(canned.tensors(1), canned.FORMATS[1:3]))
+    (directory / "run.json").write_text(json.dumps({"model": "old", "machine": {}, "unknown": [1]}))
+    assert "old" in words(write_report(directory).read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_small_runs(tmp_path: Path, count: int) -> None:
+    formats = [row for row in canned.FORMATS if row[0] in ("fp32", "fp0")][:count]
+    directory = canned.run(tmp_path / "run", canned.records([("w", ())], formats))
+    assert "fp0" in words(write_report(directory).read_text(encoding="utf-8"))
+
+
+def test_notes(tmp_path: Path) -> None:
+    strange = canned.records([("a", (4, 32))], canned.FORMATS[1:2], sampling="2 of 4 rows", errors={"sqnr_db": 0.1})
+    bad = canned.record("b", (4, 32), canned.FORMATS[1])
+    bad.signal["nan"] = 3.0
+    text = words(write_report(canned.run(tmp_path / "run", [*strange, bad])).read_text(encoding="utf-8"))
+    assert "1 tensors were measured on a sample of their rows" in text
+    assert "1 tensors hold NaN or infinite values" in text
+
+
+def test_columnar_keeps_every_value() -> None:
+    table = polars.DataFrame(
+        {"a": ["x", "y", "x", None], "b": [1.5, None, 0.1, 2.0], "c": [[1], [], [1], None], "d": [1, 2, None, 1]}
+    )
+    compact = columnar(table)
+    back = unpacked(compact)
+    assert back == table.to_dict(as_series=False)
+    assert compact["a"]["values"] == ["x", "y", None]
+
+
+def test_layer_names() -> None:
+    assert layer_name("encoder.layer.3.output.dense.weight") == "encoder.layer.3"
+    assert layer_name("model.layers.10.mlp.experts.7.up_proj.weight") == "model.layers.10"
+    assert layer_name("embeddings.word_embeddings.weight") == layer_name("embeddings.word_embeddings")
+
+
+def test_libraries_are_kept_and_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path))
+    monkeypatch.setattr(libraries, "_bundled", lambda: "one")
+    load = libraries.libraries.__wrapped__
+    assert "one" in load()
+    monkeypatch.setattr(libraries, "_bundled", lambda: "two")
+    assert "one" in load()
+    (kept,) = (tmp_path / "fewbits").iterdir()
+    kept.write_text(kept.read_text() + " ")
+    assert "two" in load()
+    monkeypatch.setattr(libraries, "_bundled", lambda: "</script>")
+    kept.unlink()
+    with pytest.raises(ValueError, match="script element"):
+        load()
+
+
+def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "file"))
+    monkeypatch.setattr(libraries, "_bundled", lambda: "one")
+    assert "one" in libraries.libraries.__wrapped__()
