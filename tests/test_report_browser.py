@@ -281,5 +281,5 @@ def test_many_tensors(tmp_path: Path) -> None:
         """,
     )
     assert found == {
-        "rows": "layers", "layers": 40 * 11, "page": 250, "more": 500, "tensors": 400 * 11, "numbers": 0, "veil": 1,
+        "rows": "layers", "layers": 40 * 11, "page": 250, "more": 500, "tensors": 400 * 11, "numbers": 0, "veil": 2,
     }  # fmt: skip

@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from fewbits.errors import SpecError, UnknownName
@@ -62,8 +62,12 @@ class Row:
 @cache
 def rows() -> tuple[Row, ...]:
     """Every row, in catalogue order."""
-    data = tomllib.loads(files("fewbits").joinpath("catalog.toml").read_text())
-    return tuple(_row(row) for row in data["row"])
+    return tuple(_row(row) for row in _data()["row"])
+
+
+@cache
+def _data() -> dict[str, Any]:
+    return tomllib.loads((Path(__file__).parent / "catalog.toml").read_text(encoding="utf-8"))
 
 
 def _row(data: dict[str, Any]) -> Row:
@@ -78,8 +82,7 @@ def _row(data: dict[str, Any]) -> Row:
 @cache
 def groups() -> dict[str, tuple[str, ...]]:
     """Words that stand for several names: the sets of `catalog.toml`, the families, and `catalog` for every row."""
-    data = tomllib.loads(files("fewbits").joinpath("catalog.toml").read_text())
-    found = {name: tuple(members) for name, members in data["set"].items()}
+    found = {name: tuple(members) for name, members in _data()["set"].items()}
     for row in rows():
         for family in row.families:
             found[family] = (*found.get(family, ()), row.name)
@@ -120,7 +123,9 @@ def unknown(word: str) -> UnknownName:
     known = [*_by_name(), *groups()]
     near = difflib.get_close_matches(word.lower(), known, n=4, cutoff=0.5)
     hint = f"did you mean {', '.join(near)}? " if near else ""
-    return UnknownName(f"unknown format '{word}': {hint}names: {', '.join(groups()['all'])}, … (fewbits formats lists all), or a spec such as e2m1@32:e8m0")
+    return UnknownName(
+        f"unknown format '{word}': {hint}names: {', '.join(groups()['all'])}, … (fewbits formats lists all), or a spec such as e2m1@32:e8m0"
+    )
 
 
 @cache

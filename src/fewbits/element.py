@@ -13,8 +13,8 @@ import struct
 import tomllib
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 from fewbits.errors import UnknownName, UsageError
 
@@ -67,7 +67,7 @@ class Element:
     @property
     def values(self) -> tuple[float, ...]:
         """The distinct finite values, ascending (−0 counts as 0)."""
-        return tuple(sorted({v + 0.0 for v in self.decoded if math.isfinite(v)}))
+        return _values(self)
 
     @property
     def extreme(self) -> float:
@@ -137,6 +137,7 @@ def _float(name: str, unsigned: bool, e: int, m: int, suffix: str | None) -> Ele
 def _integer(name: str, family: str, n: int) -> Element:
     if not (2 if family == "s" else 1) <= n <= MAX_BITS:
         raise UsageError(f"element '{name}': {family}N needs N from {2 if family == 's' else 1} to {MAX_BITS}, not {n}")
+    name = f"{family}{n}"
     if family == "h":
         top = 2.0 ** (n - 1) - 0.5
         return Element(name, "table", n, -top, top, integer="h")
@@ -149,14 +150,13 @@ def _integer(name: str, family: str, n: int) -> Element:
 
 
 @cache
-def _codebooks() -> dict[str, tuple[float, ...]]:
-    data = tomllib.loads(files("fewbits").joinpath("codebooks.toml").read_text())
-    return {row["name"]: tuple(_float32(v) for v in row["values"]) for row in data["codebook"]}
+def _codebooks() -> dict[str, dict[str, Any]]:
+    data = tomllib.loads((Path(__file__).parent / "codebooks.toml").read_text(encoding="utf-8"))
+    return {row["name"]: row | {"values": tuple(_float32(v) for v in row["values"])} for row in data["codebook"]}
 
 
 @cache
 def _named() -> dict[str, Element]:
-    data = tomllib.loads(files("fewbits").joinpath("codebooks.toml").read_text())
     wide = [
         Element("f32", "wide", 32, -FLOAT32_MAX, FLOAT32_MAX, -126, 23, 127, 8, specials="ieee", negative_zero=True),
         Element("f16", "wide", 16, -65504.0, 65504.0, -14, 10, 15, 5, specials="ieee", negative_zero=True),
@@ -166,8 +166,8 @@ def _named() -> dict[str, Element]:
         Element("mxi8", "integer", 8, -2.0, 127 / 64, 1, 7, integer="i", reference="OCP MX v1.0, INT8"),
     ]  # fmt: skip
     tables = [
-        Element(row["name"], "table", row["bits"], min(_codebooks()[row["name"]]), max(_codebooks()[row["name"]]), reference=row["reference"])
-        for row in data["codebook"]
+        Element(row["name"], "table", row["bits"], min(row["values"]), max(row["values"]), reference=row["reference"])
+        for row in _codebooks().values()
     ]
     return {e.name: e for e in wide + tables}
 
@@ -177,7 +177,8 @@ def _decoded(e: Element) -> tuple[float, ...]:
     if e.kind == "zero":
         return (0.0,)
     if e.kind == "table" and e.integer != "h":
-        return _codebooks()[e.name]
+        values: tuple[float, ...] = _codebooks()[e.name]["values"]
+        return values
     if e.kind == "exponent":
         return (*(2.0 ** (c - e.bias) for c in range(255)), math.nan)
     if e.bits > MAX_BITS:
@@ -190,6 +191,11 @@ def _decoded(e: Element) -> tuple[float, ...]:
         values = (float(c if e.integer == "u" else _twos(c, e.bits)) * step for c in codes)
         return tuple(v if e.lowest <= v <= e.highest else math.nan for v in values)
     return tuple(_decode_float(e, c) for c in codes)
+
+
+@cache
+def _values(e: Element) -> tuple[float, ...]:
+    return tuple(sorted({v + 0.0 for v in e.decoded if math.isfinite(v)}))
 
 
 def _twos(code: int, bits: int) -> int:

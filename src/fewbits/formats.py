@@ -157,6 +157,8 @@ def default_rule(f: Format) -> str:
         return "range"
     if f.scale is not None and f.scale.block is None and f.scale.element.kind == "exponent":
         return "floor"
+    if f.element.highest <= 0:
+        return "signmax"
     return "bnb" if f.element.is_table else "amax"
 
 

@@ -175,7 +175,7 @@ def _target(f: Format, r: Rule) -> float:
 
 def _least(e: Element, parent: Rule) -> float:
     if isinstance(parent.least_scale, float):
-        return parent.least_scale
+        return max(parent.least_scale, e.smallest)
     return {"smallest": e.smallest, "normal": e.smallest_normal, "none": 0.0}[parent.least_scale]
 
 

@@ -7,7 +7,7 @@ import tomllib
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from fewbits.errors import UnknownName
@@ -65,12 +65,12 @@ def names() -> tuple[str, ...]:
 
 
 def _allowed(row: str, parameter: Fraction) -> bool:
-    return 0 < parameter and (row != "pP" or parameter <= 100)
+    return parameter > 0 and (row != "pP" or parameter <= 100)
 
 
 @cache
 def _rows() -> dict[str, dict[str, Any]]:
-    data = tomllib.loads(files("fewbits").joinpath("rules.toml").read_text())
+    data = tomllib.loads((Path(__file__).parent / "rules.toml").read_text(encoding="utf-8"))
     rows: dict[str, dict[str, Any]] = {}
     for row in data["rule"]:
         if spaced := row.get("multipliers"):

@@ -111,12 +111,12 @@ class _Parser:
         elif word in ("zero", "mean"):
             fields[key] = True
         elif word == "outliers":
-            ratio = self.word(r"0?\.\d{1,12}")
+            ratio = self.word(r"0?\.[0-9]{1,12}")
             if not ratio or not self.take(":"):
                 raise self.wrong("a ratio and ':' with an element expected, as in outliers0.01:f16")
             fields[key] = Outliers(Fraction(ratio), self.element())
         elif word == "hadamard":
-            size = self.word(r"[1-9]\d{0,4}")
+            size = self.word(r"[1-9][0-9]{0,4}")
             if not size:
                 raise self.wrong("a power of two expected, as in hadamard128")
             fields[key] = int(size)

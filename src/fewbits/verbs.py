@@ -145,8 +145,10 @@ class _Options:
 
 
 def _codable(elements: NDArray[np.float32], f: Format) -> NDArray[np.float32]:
-    """A lone zero of an element without a zero (half steps) has been left out as an outlier: any value does."""
-    return np.where(elements == 0, np.float32(f.element.values[0]), elements) if 0.0 not in f.element.values and f.element.kind == "table" else elements
+    """Where a value was left out as an outlier, zero stands; for an element without a zero, any value of it does."""
+    if f.outliers is None or f.element.kind != "table" or 0.0 in f.element.values:
+        return elements
+    return np.where(elements == 0, np.float32(f.element.values[0]), elements)
 
 
 def _encoded_scales(scales: Any, f: Format, shape: tuple[int, ...], parent: Format) -> Encoded | NDArray[np.float32]:

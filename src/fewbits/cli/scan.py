@@ -94,6 +94,7 @@ def scan(
     view = View(job, summary=summary, shown=not (quiet or machine), keep=machine or csv is not None)
     if machine and job.notice:
         typer.echo(f"fewbits: {printable(job.notice)}", err=True)
+    _announce_compilation(quiet or machine)
     try:
         view.measure(with_progress=not (quiet or json))
     except KeyboardInterrupt:
@@ -113,3 +114,11 @@ def scan(
         outputs.emit(table.rows(view.records), table.COLUMNS, json=json, csv=csv)
     if quiet and not machine:
         typer.echo(str(job.path / "report.html"))
+
+
+def _announce_compilation(silent: bool) -> None:
+    """The first use of the kernels on a machine compiles them; say so instead of standing still."""
+    from fewbits.kernels.cache import are_compiled
+
+    if not silent and not are_compiled():
+        typer.echo("fewbits: compiling the kernels for this machine, once (up to 20 seconds)", err=True)

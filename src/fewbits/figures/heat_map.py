@@ -46,7 +46,7 @@ def heat_map(
             "type": "nominal",
             "sort": None,
             "title": None,
-            "axis": {"labelLimit": 340, "labelPadding": 6, **names},
+            "axis": {"labelLimit": 340, "labelPadding": 6, "zindex": 1, **names},
         },
     }
     color = _relative_color(axis) if relative else _color(axis, rows)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 
 from fewbits.kernels.arithmetic import OPTIONS, round_even
 from fewbits.kernels.bits import EXPONENT, MAGNITUDE, SIGN, add, bit_and, from_bits, largest, to_bits, truncate
 from fewbits.kernels.sums import STRIP, add_errors, add_lanes, made, size_bits
+from fewbits.kernels.vectors import fill16, fill32
 
 SMALLEST_NORMAL = np.int32(0x00800000)
 
@@ -21,14 +24,15 @@ def spread(row, start, stop, columns, out):  # type: ignore[no-untyped-def]
         return
     b = start // columns
     at, length = 0, stop - start
-    if start == b * columns:  # the usual sizes, known to the compiler; the loop below does the rest
-        if columns == 16:
-            at = _spread_whole(row[b:], 16, length // 16, out)
-        elif columns == 32:
-            at = _spread_whole(row[b:], 32, length // 32, out)
-        elif columns == 64:
-            at = _spread_whole(row[b:], 64, length // 64, out)
-        b += at // columns
+    if start == b * columns and columns == 16:
+        for k in range(length // 16):
+            fill16(out, 16 * k, row[b + k])
+        at = length // 16 * 16
+    elif start == b * columns and columns == 32:
+        for k in range(length // 32):
+            fill32(out, 32 * k, row[b + k])
+        at = length // 32 * 32
+    b += at // columns
     end = (b + 1) * columns - start
     while at < length:
         part = out[at : min(end, length)]
@@ -41,16 +45,6 @@ def spread(row, start, stop, columns, out):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always", **OPTIONS)
-def _spread_whole(row, columns, count, out):  # type: ignore[no-untyped-def]
-    """The same for `count` whole blocks; the number of values filled."""
-    for b in range(count):
-        value = row[b]
-        for i in range(columns):
-            out[b * columns + i] = value
-    return count * columns
-
-
-@njit(inline="always", **OPTIONS)
 def _scale(divisor):  # type: ignore[no-untyped-def]
     """Zero, of its sign, for an infinite divisor; else the divisor."""
     pattern = to_bits(divisor)
@@ -58,10 +52,10 @@ def _scale(divisor):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always", **OPTIONS)
-def _one(x, s, scale, lowest, highest, least_exponent, shift, zero, window):  # type: ignore[no-untyped-def]
+def _one(x, s, scale, lowest, highest, least_exponent, shift, zero, window, aligned):  # type: ignore[no-untyped-def]
     """(reconstruction, 1 where x is beyond the element's range); x is finite, or its count of no use."""
     v = x / s
-    if window:
+    if aligned:
         v = truncate(v * window) * (np.float32(1) / window)
         v = v if bit_and(to_bits(x), MAGNITUDE) >= SMALLEST_NORMAL else np.float32(0)
     y = round_even(v, lowest, highest, least_exponent, shift, zero) * scale
@@ -74,38 +68,46 @@ def round_strip(x, s, lowest, highest, least_exponent, shift, zero, window, y): 
 
     `window` other than 0 truncates magnitudes to multiples of 1 / window first (block floats).
     """
-    clipped = np.int32(0)
+    clipped, aligned = np.int32(0), window != np.float32(0)
     for i in range(x.shape[0]):
-        y[i], beyond = _one(x[i], s[i], _scale(s[i]), lowest, highest, least_exponent, shift, zero, window)
+        y[i], beyond = _one(x[i], s[i], _scale(s[i]), lowest, highest, least_exponent, shift, zero, window, aligned)
         clipped = add(clipped, beyond if bit_and(to_bits(x[i]), MAGNITUDE) < EXPONENT else np.int32(0))
     return clipped
 
 
-@njit(**OPTIONS)
-def _add_strip(x, s, t, lowest, highest, least_exponent, shift, zero, window, scratch, total):  # type: ignore[no-untyped-def]
-    """`round_strip` and `sums.add_errors` of a full strip in one loop, t the scales; False if float32 does not hold its sums."""
-    q = x.shape[0] // 4
-    x0, x1, x2, x3 = x[:q], x[q : 2 * q], x[2 * q : 3 * q], x[3 * q :]
-    s0, s1, s2, s3 = s[:q], s[q : 2 * q], s[2 * q : 3 * q], s[3 * q :]
-    t0, t1, t2, t3 = t[:q], t[q : 2 * q], t[2 * q : 3 * q], t[3 * q :]
-    h0, h1, h2, h3 = scratch[0, :q], scratch[1, :q], scratch[2, :q], scratch[3, :q]
-    zeros, top, top_x, clipped = np.int32(0), np.int32(0), np.int32(0), np.int32(0)
-    for i in range(x0.shape[0]):
-        a, ca = _one(x0[i], s0[i], t0[i], lowest, highest, least_exponent, shift, zero, window)
-        b, cb = _one(x1[i], s1[i], t1[i], lowest, highest, least_exponent, shift, zero, window)
-        c, cc = _one(x2[i], s2[i], t2[i], lowest, highest, least_exponent, shift, zero, window)
-        d, cd = _one(x3[i], s3[i], t3[i], lowest, highest, least_exponent, shift, zero, window)
-        clipped = add(clipped, add(add(ca, cb), add(cc, cd)))
-        zeros = add(zeros, add(add(made(x0[i], a), made(x1[i], b)), add(made(x2[i], c), made(x3[i], d))))
-        a, b, c, d = a - x0[i], b - x1[i], c - x2[i], d - x3[i]
-        h0[i] = (a + b) + (c + d)
-        h1[i] = (a * a + b * b) + (c * c + d * d)
-        h2[i] = (a * x0[i] + b * x1[i]) + (c * x2[i] + d * x3[i])
-        a, b, c, d = abs(a), abs(b), abs(c), abs(d)
-        h3[i] = (a + b) + (c + d)
-        top = largest(top, largest(largest(to_bits(a), to_bits(b)), largest(to_bits(c), to_bits(d))))
-        top_x = largest(top_x, largest(largest(size_bits(x0[i]), size_bits(x1[i])), largest(size_bits(x2[i]), size_bits(x3[i]))))
-    return add_lanes(scratch, q, top, top_x, zeros, np.float64(clipped), total)
+def _make_add_strip(aligned: bool) -> Any:
+    """One loop for each: the compiler does not take the question out of a loop this long."""
+
+    @njit(**OPTIONS)
+    def add_strip(x, s, t, lowest, highest, least_exponent, shift, zero, window, scratch, total):  # type: ignore[no-untyped-def]
+        """`round_strip` and `sums.add_errors` of a full strip, t the scales; False if float32 does not hold its sums."""
+        q = x.shape[0] // 4
+        x0, x1, x2, x3 = x[:q], x[q : 2 * q], x[2 * q : 3 * q], x[3 * q :]
+        s0, s1, s2, s3 = s[:q], s[q : 2 * q], s[2 * q : 3 * q], s[3 * q :]
+        t0, t1, t2, t3 = t[:q], t[q : 2 * q], t[2 * q : 3 * q], t[3 * q :]
+        h0, h1, h2, h3 = scratch[0, :q], scratch[1, :q], scratch[2, :q], scratch[3, :q]
+        zeros, top, top_x, clipped = np.int32(0), np.int32(0), np.int32(0), np.int32(0)
+        for i in range(x0.shape[0]):
+            a, ca = _one(x0[i], s0[i], t0[i], lowest, highest, least_exponent, shift, zero, window, aligned)
+            b, cb = _one(x1[i], s1[i], t1[i], lowest, highest, least_exponent, shift, zero, window, aligned)
+            c, cc = _one(x2[i], s2[i], t2[i], lowest, highest, least_exponent, shift, zero, window, aligned)
+            d, cd = _one(x3[i], s3[i], t3[i], lowest, highest, least_exponent, shift, zero, window, aligned)
+            clipped = add(clipped, add(add(ca, cb), add(cc, cd)))
+            zeros = add(zeros, add(add(made(x0[i], a), made(x1[i], b)), add(made(x2[i], c), made(x3[i], d))))
+            a, b, c, d = a - x0[i], b - x1[i], c - x2[i], d - x3[i]
+            h0[i] = (a + b) + (c + d)
+            h1[i] = (a * a + b * b) + (c * c + d * d)
+            h2[i] = (a * x0[i] + b * x1[i]) + (c * x2[i] + d * x3[i])
+            a, b, c, d = abs(a), abs(b), abs(c), abs(d)
+            h3[i] = (a + b) + (c + d)
+            top = largest(top, largest(largest(to_bits(a), to_bits(b)), largest(to_bits(c), to_bits(d))))
+            top_x = largest(top_x, largest(largest(size_bits(x0[i]), size_bits(x1[i])), largest(size_bits(x2[i]), size_bits(x3[i]))))
+        return add_lanes(scratch, q, top, top_x, zeros, np.float64(clipped), total)
+
+    return add_strip
+
+
+_add_strip, _add_aligned_strip = _make_add_strip(False), _make_add_strip(True)
 
 
 @njit(**OPTIONS)
@@ -163,9 +165,9 @@ def sum_errors(x, divisor, rows, columns, element, window, group_rows, group_col
                                     t[i] = _scale(s[i])
                                 scales = t
                             if window:
-                                done = _add_strip(strip, s, scales, lowest, highest, least_exponent, shift, zero, window, scratch, total)
+                                done = _add_aligned_strip(strip, s, scales, lowest, highest, least_exponent, shift, zero, window, scratch, total)
                             else:
-                                done = _add_strip(strip, s, scales, lowest, highest, least_exponent, shift, zero, 0, scratch, total)
+                                done = _add_strip(strip, s, scales, lowest, highest, least_exponent, shift, zero, window, scratch, total)
                             if not done:
                                 clipped = round_strip(strip, s, lowest, highest, least_exponent, shift, zero, window, y)
                                 add_errors(strip, y, STRIP, clipped, scratch, total)

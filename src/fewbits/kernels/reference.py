@@ -163,9 +163,9 @@ def statistics(blocks: Float32, level: Level, zero: bool = False) -> tuple[Float
         high = np.where(empty, np.float32(0), np.where(missing, np.float32(-np.inf), blocks).max(axis=-1))
         if level.statistic == "sides":
             r = level.rounding
-            side = np.maximum(high, np.float32(0)) / np.float32(r.highest)
-            below = np.minimum(low, np.float32(0)) / np.float32(r.lowest or 1)
-            return none, (np.maximum(side, below) if r.lowest else side).astype(np.float32)
+            above = np.maximum(high, np.float32(0)) / np.float32(r.highest or np.inf)
+            below = np.minimum(low, np.float32(0)) / np.float32(r.lowest or -np.inf)
+            return none, np.maximum(above, below).astype(np.float32)
         low, high = (np.minimum(low, np.float32(0)), np.maximum(high, np.float32(0))) if zero else (low, high)
         return low, high - low + np.float32(0)
     counts = (~missing).sum(axis=-1)
@@ -246,7 +246,7 @@ def level_scaler(
             inverse = _inverse(s, target)
             exact = (np.float32(1) / inverse if inverted else s / np.float32(target)) * m
             stored = store(exact, level, s)
-            return Scales(stored, None, stored, exact, np.float32(0), inverse / m if inverted else None)
+            return Scales(stored, None, stored, exact, np.float32(0), np.minimum(inverse / m, LARGEST) if inverted else None)
 
         return bare
     grid = level.block.grid(statistic.shape)
@@ -254,7 +254,7 @@ def level_scaler(
     def centred(s: Float32) -> tuple[Float32, np.float32]:
         if not level.mean:
             return s, np.float32(0)
-        mean = np.float32(s.mean(dtype=np.float64))
+        mean = np.float32(s.mean(dtype=np.float64)) if s.size else np.float32(0)
         return (s - mean).astype(np.float32), mean
 
     found = statistics(cut(centred(statistic)[0].reshape(grid.shape), grid), level)[1]
@@ -265,6 +265,7 @@ def level_scaler(
 
     def nested(s: Float32, m: Float32 = ONE) -> Scales:
         c, mean = centred(s)
+        mean = mean / np.float32(target)
         blocks = cut(c.reshape(grid.shape), grid)
         exact = blocks / np.float32(target)
         if level.outer == "inverted":
@@ -277,7 +278,7 @@ def level_scaler(
             v = divide(blocks, np.float32(target) * g)
         stored = store(v * cut(np.broadcast_to(m, s.shape).reshape(grid.shape), grid), level, blocks)
         values = np.clip(stored * g, -LARGEST, LARGEST).astype(np.float32)
-        factors = divide(divide(ONE, g), stored) if level.outer == "separate" else None
+        factors = np.minimum(divide(divide(ONE, g), stored), LARGEST) if level.outer == "separate" else None
 
         def back(b: Float32) -> Float32:
             return uncut(b, grid).reshape(s.shape)
@@ -303,7 +304,8 @@ def store(v: Float32, level: Level, original: Float32) -> Float32:
     if level.clamp:
         stored = np.clip(stored, np.float32(r.lowest), np.float32(r.highest))
     if level.least:
-        stored = np.where((original != 0) & (np.abs(stored) < np.float32(level.least)), np.copysign(np.float32(level.least), original), stored)
+        least = np.copysign(np.float32(level.least), original) if r.lowest < 0 else np.float32(level.least)
+        stored = np.where((original != 0) & (np.abs(stored) < np.float32(level.least)), least, stored)
     return np.where(np.isnan(v), np.float32(np.nan), stored).astype(np.float32)
 
 

@@ -53,7 +53,7 @@ def level_scaler(
     def centred(s: Float32) -> tuple[Float32, np.float32]:
         if not level.mean:
             return s, np.float32(0)
-        mean = np.float32(s.mean(dtype=np.float64))
+        mean = np.float32(s.mean(dtype=np.float64)) if s.size else np.float32(0)
         return (s - mean).astype(np.float32), mean
 
     outer_statistic = known if known is not None else statistics(centred(statistic)[0].reshape(grid.shape), grid, level)[1]
@@ -61,6 +61,7 @@ def level_scaler(
 
     def nested(s: Float32, m: Float32 = ONE) -> Scales:
         centre, mean = centred(s)
+        mean = mean / to
         exact, stored, values = np.empty_like(s), np.empty_like(s), np.empty_like(s)
         flags = _flags(level, short=level.block is not None and level.block.kind == "flat" and level.reciprocal)
         shape = grid.shape
@@ -119,7 +120,8 @@ def _store(s, multipliers, target, outer, rows, columns, a, flags, exact, stored
                     q[i] = min(max(q[i], a.lowest), a.highest)
             if least:
                 for i in range(given.shape[0]):
-                    q[i] = np.float32(math.copysign(least, given[i])) if (abs(q[i]) < least) & (given[i] != np.float32(0)) else q[i]
+                    signed = np.float32(math.copysign(least, given[i])) if a.lowest < 0 else least
+                    q[i] = signed if (abs(q[i]) < least) & (given[i] != np.float32(0)) else q[i]
             for i in range(given.shape[0]):
                 y[i] = min(max(q[i] * scale[i], -LARGEST), LARGEST)
 

@@ -26,7 +26,7 @@ def searched(x: Float32, plan: Plan, encoders: ModuleType) -> Rounded:
     parameters: dict[str, Any] = {"values": decoded} if e.is_table else {"bits": e.bits}
     parameters |= {"sub_block": sub_block, "scale_bits": levels[1].rounding.element.bits if two_levels else 0}
     encode = getattr(encoders, plan.rule.search)
-    rows = np.where(np.isfinite(x), x, np.float32(0)).reshape(-1, x.shape[2])
+    rows = np.where(np.isfinite(x), x, np.float32(0)).reshape(x.shape[0] * x.shape[1], x.shape[2])
     whole = rows.shape[1] - rows.shape[1] % super_block
     parts = [p for p in (rows[:, :whole].reshape(-1, super_block), rows[:, whole:]) if p.size]
     blocks = [encode(np.ascontiguousarray(p), **parameters) for p in parts]

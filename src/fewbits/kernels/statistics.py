@@ -12,6 +12,7 @@ from fewbits.kernels import reference
 from fewbits.kernels.arithmetic import OPTIONS
 from fewbits.kernels.bits import EXPONENT, MAGNITUDE, bit_and, from_bits, largest, to_bits
 from fewbits.kernels.lanes import LANES, lane_sum
+from fewbits.kernels.vectors import top16, top32
 from fewbits.plan import Float32, Level
 
 
@@ -46,32 +47,25 @@ def _amax(x, rows, columns, out):  # type: ignore[no-untyped-def]
         for r in range(x.shape[1]):
             row = x[m, r]
             best = out[m, r // rows]
-            whole = row.shape[0] // columns  # the usual sizes are known to the compiler
-            if columns == 16:
-                _amax_whole(row, 16, whole, best)
-            elif columns == 32:
-                _amax_whole(row, 32, whole, best)
-            elif columns == 64:
-                _amax_whole(row, 64, whole, best)
-            else:
-                _amax_whole(row, columns, whole, best)
-            if whole < best.shape[0]:
-                _amax_whole(row[whole * columns :], row.shape[0] - whole * columns, 1, best[whole:])
+            whole = row.shape[0] // columns if columns == 16 or columns == 32 else 0
+            for b in range(best.shape[0]):
+                if b < whole:
+                    top = top16(row, 16 * b) if columns == 16 else top32(row, 32 * b)
+                    top = top if top < EXPONENT else _top(row[b * columns : (b + 1) * columns])
+                else:
+                    top = _top(row[b * columns : (b + 1) * columns])
+                value = from_bits(top)
+                best[b] = value if value > best[b] else best[b]
 
 
-@njit(inline="always", **OPTIONS)
-def _amax_whole(row, columns, count, best):  # type: ignore[no-untyped-def]
-    for b in range(count):
-        part = row[b * columns : (b + 1) * columns]
-        top = np.int32(0)
-        for i in range(columns):
-            top = largest(top, bit_and(to_bits(part[i]), MAGNITUDE))
-        if top >= EXPONENT:
-            top = np.int32(0)
-            for i in range(columns):
-                pattern = bit_and(to_bits(part[i]), MAGNITUDE)
-                top = largest(top, pattern if pattern < EXPONENT else np.int32(0))
-        best[b] = max(best[b], from_bits(top))
+@njit(**OPTIONS)
+def _top(part):  # type: ignore[no-untyped-def]
+    """The bits of the largest finite magnitude."""
+    top = np.int32(0)
+    for i in range(part.shape[0]):
+        pattern = bit_and(to_bits(part[i]), MAGNITUDE)
+        top = largest(top, pattern if pattern < EXPONENT else np.int32(0))
+    return top
 
 
 @njit(**OPTIONS)

@@ -10,6 +10,7 @@ from numba import njit
 from fewbits.kernels.arithmetic import OPTIONS
 from fewbits.kernels.bits import MAGNITUDE, add, bit_and, from_bits, largest, to_bits
 from fewbits.kernels.lanes import LANES, lane_sum
+from fewbits.kernels.vectors import fold
 
 STRIP = 1024  # values that are worked on together: small enough for the first-level cache
 ERRORS = 7  # Σe, Σe², Σxe, Σ|e|, max|e|, zeros made, clipped
@@ -63,7 +64,7 @@ def add_lanes(scratch, quarter, top, top_x, zeros, clipped, total):  # type: ign
         return False
     if quarter == 16 * LANES:
         for k in range(4):
-            _fold(scratch[k])
+            fold(scratch[k])
     else:
         width = quarter // 2
         while width >= LANES:
@@ -86,16 +87,6 @@ def add_lanes(scratch, quarter, top, top_x, zeros, clipped, total):  # type: ign
     total[5] += zeros
     total[6] += clipped
     return True
-
-
-@njit(inline="always", **OPTIONS)
-def _fold(h):  # type: ignore[no-untyped-def]
-    """Halves added to halves until 16 lanes are left of 256, lane by lane: the same sums as in halving the whole."""
-    v = h.reshape(16, LANES)
-    for i in range(LANES):
-        even = ((v[0, i] + v[8, i]) + (v[4, i] + v[12, i])) + ((v[2, i] + v[10, i]) + (v[6, i] + v[14, i]))
-        odd = ((v[1, i] + v[9, i]) + (v[5, i] + v[13, i])) + ((v[3, i] + v[11, i]) + (v[7, i] + v[15, i]))
-        v[0, i] = even + odd
 
 
 @njit(inline="always", **OPTIONS)

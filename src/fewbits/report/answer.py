@@ -33,5 +33,5 @@ def answer(rows: Sequence[Row], budget: float = BUDGET) -> Answer:
 
 
 def _keeps_something(row: Row) -> bool:
-    """Whether the reconstruction is closer to the weights than zeros are."""
-    return "sqnr_db:inf" in row["flags"] or (row["sqnr_db"] is not None and row["sqnr_db"] > 0)
+    """Whether the reconstruction is closer to the weights than zeros are, by more than sums can be off."""
+    return "sqnr_db:inf" in row["flags"] or (row["sqnr_db"] is not None and row["sqnr_db"] > 0.005)

@@ -73,22 +73,37 @@ async function heat() {
   });
 }
 
-// The names of the formats stay in sight while the rows scroll: the axis follows, on a veil of the page's colour.
+// Names of formats and tensors stay in sight while the cells scroll: the axes follow, on veils of the page's colour.
 function stick() {
-  const axis = [...$("heat").querySelectorAll(".role-axis")].find((group) => /X-axis/.test(group.getAttribute("aria-label") || ""));
-  if (!axis) return;
-  const box = axis.getBBox();
-  const veil = document.createElementNS("http://www.w3.org/2000/svg", "rect");
-  for (const [name, value] of Object.entries({ class: "veil", x: box.x - 40, y: box.y - 6, width: box.width + 120, height: box.height + 8 })) veil.setAttribute(name, value);
-  const top = axis.getBoundingClientRect().top - $("heat").getBoundingClientRect().top;
-  const move = () => {
-    const down = Math.max(0, $("heat-scroll").scrollTop - top + 6);
-    axis.style.transform = `translateY(${down}px)`;
-    if (down && !veil.parentNode) axis.prepend(veil);
-    if (!down) veil.remove();
+  const scroll = $("heat-scroll");
+  const all = [...$("heat").querySelectorAll(".role-axis")];
+  const axis = (name) => all.find((group) => (group.getAttribute("aria-label") || "").startsWith(`${name}-axis`));
+  const [formats, tensors] = [axis("X"), axis("Y")];
+  scroll.onscroll = null;
+  if (!formats || !tensors) return;
+  formats.parentNode.append(formats); // over the other axis
+  const page = $("heat").getBoundingClientRect();
+  const [above, beside] = [formats.getBBox(), tensors.getBBox()];
+  const top = formats.getBoundingClientRect().top - page.top - 6;
+  const left = tensors.getBoundingClientRect().left - page.left - 6;
+  const veil = (x, y, width, height) => {
+    const made = document.createElementNS("http://www.w3.org/2000/svg", "rect");
+    for (const [name, value] of Object.entries({ class: "veil", x, y, width, height })) made.setAttribute(name, value);
+    return made;
   };
-  $("heat-scroll").onscroll = move;
-  move();
+  const under = [veil(0, above.y - 6, above.width + 400, above.height + 8), veil(beside.x - 6, beside.y - 6, beside.width + 8, beside.height + 12)];
+  const corner = veil(beside.x - 6, above.y - 6, beside.width + 8, above.height + 8);
+  const shown = (rect, group, where, wanted) => (wanted ? rect.parentNode || group[where](rect) : rect.remove());
+  scroll.onscroll = () => {
+    const [down, right] = [Math.max(0, scroll.scrollTop - top), Math.max(0, scroll.scrollLeft - left)];
+    formats.style.transform = `translateY(${down}px)`;
+    tensors.style.transform = `translateX(${right}px)`;
+    corner.style.transform = `translateX(${right}px)`;
+    shown(under[0], formats, "prepend", down);
+    shown(under[1], tensors, "prepend", right);
+    shown(corner, formats, "append", down || right);
+  };
+  scroll.onscroll();
 }
 
 async function tensor() {
