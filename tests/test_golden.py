@@ -11,7 +11,7 @@ import fewbits as fb
 from fewbits import catalog
 from fewbits.codes import values_of
 from fewbits.element import element
-from fewbits.kernels import reference
+from fewbits.kernels.blocks import cut, uncut
 from golden_vectors import Entry, entry, names
 
 BACKENDS = ["reference", "cpu"]
@@ -150,14 +150,14 @@ def test_stored_codes_and_scales_are_those_of_the_package(case: str, backend: st
         pytest.skip("one tensor per row, or values without a code: reconstructions say it all")
     assert f.block is not None
     grid = f.block.grid(e.x.shape)
-    blocks = reference.cut(e.x.reshape(grid.shape), grid)
+    blocks = cut(e.x.reshape(grid.shape), grid)
     used = (np.nan_to_num(blocks) != 0).any(axis=-1)  # packages store what they like for blocks of zeros
     same = np.ones(blocks.shape, bool)
     q = fb.encode(e.x, f, backend=backend)
     theirs = stored_codes(e, f.element.bits)
     if theirs is not None:
         # as the values that the codes stand for: bitsandbytes' FP4 has two codes for zero
-        mine, theirs = (reference.cut(values_of(c.reshape(grid.shape), f.element), grid) for c in (q.codes, theirs))
+        mine, theirs = (cut(values_of(c.reshape(grid.shape), f.element), grid) for c in (q.codes, theirs))
         same &= equal(mine, theirs, "golden" if kind == "golden" else "golden_value") | np.isnan(blocks)
     scales = stored_scales(e, spec)
     if scales is not None:
@@ -171,7 +171,7 @@ def test_stored_codes_and_scales_are_those_of_the_package(case: str, backend: st
     if outer is not None:
         assert isinstance(q.scale, fb.Encoded)
         assert np.array_equal(np.ravel(q.scale.scale), outer)
-    same = reference.uncut((same | ~used[..., None]).astype(np.float32), grid).reshape(e.x.shape) == 1
+    same = uncut((same | ~used[..., None]).astype(np.float32), grid).reshape(e.x.shape) == 1
     assert sorted(set(differing_rows(same)) - set(except_rows)) == list(STORED_EXCEPT.get(case, ()))
 
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fewbits.catalog import format
+    from fewbits.comparison import measure
     from fewbits.encoded import Encoded
     from fewbits.formats import Format
-    from fewbits.comparison import measure
-    from fewbits.verbs import bits, decode, encode, quantize
     from fewbits.sources import open_source
     from fewbits.spec import parse
+    from fewbits.verbs import bits, decode, encode, quantize
 
 _HOMES = {
     "Encoded": "encoded",

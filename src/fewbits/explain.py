@@ -16,6 +16,7 @@ from fewbits.element import Element
 from fewbits.errors import UsageError
 from fewbits.formats import Format
 from fewbits.kernels import reference
+from fewbits.kernels.blocks import cut, statistics, uncut
 from fewbits.kernels.rounded import Rounded
 from fewbits.plan import Float32, Plan, plan
 
@@ -141,11 +142,11 @@ def _columns(x: Float32, p: Plan, made: Rounded) -> dict[str, Float32]:
     assert level.block is not None
     assert scales is not None
     grid = level.block.grid(x.shape)
-    blocks = reference.cut(x.reshape(grid.shape), grid)
-    lows, statistic = reference.statistics(blocks, level, zero=p.zero_point)
+    blocks = cut(x.reshape(grid.shape), grid)
+    lows, statistic = statistics(blocks, level, zero=p.zero_point)
 
     def spread(per_block: np.ndarray) -> Float32:
-        return reference.uncut(np.broadcast_to(per_block[..., None], blocks.shape).astype(np.float32), grid).ravel()
+        return uncut(np.broadcast_to(per_block[..., None], blocks.shape).astype(np.float32), grid).ravel()
 
     number = np.arange(statistic.size).reshape(statistic.shape)
     searched = p.rule is not None and bool(p.rule.search)  # the scale is then found by trying, not from a statistic
@@ -156,7 +157,7 @@ def _columns(x: Float32, p: Plan, made: Rounded) -> dict[str, Float32]:
         outer = p.levels[1].block.grid(statistic.shape)
         each = np.broadcast_to(scales.inner.values[..., None], (*outer.counts, outer.rows * outer.columns))
         found["scale_element"] = spread(scales.elements)
-        found["outer_scale"] = spread(reference.uncut(each.astype(np.float32), outer).reshape(statistic.shape))
+        found["outer_scale"] = spread(uncut(each.astype(np.float32), outer).reshape(statistic.shape))
         found["scale_mean"] = spread(np.broadcast_to(scales.mean, statistic.shape))
     found["scale"] = spread(scales.values)
     divisor = spread(scales.exact) if p.exact else found["scale"]

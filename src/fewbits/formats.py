@@ -190,6 +190,7 @@ def _illegal(f: Format) -> list[tuple[bool, str]]:
         (s.scale is None and s.mean, "mean in a scale needs blocks of scales"),
         (ranged and not (f.minimum or f.zero), f"rule {r} needs +min or +zero"),
         (not ranged and bool(f.minimum or f.zero), f"+min and +zero need a rule of the range, such as range, not {r}"),
+        (r.tie == "up" and (e.kind != "integer" or e.min_exponent != e.mantissa_bits), f"rule {r} needs an integer element"),
         (f.zero and (e.kind != "integer" or bool(r.search) or r.encode_by == "exact"),
          "+zero needs an integer element and the rule range"),
         (ranged and e.is_table, "a range needs an integer or float element"),
@@ -201,6 +202,8 @@ def _illegal(f: Format) -> list[tuple[bool, str]]:
         (r.scale_rounding != "even" and not (s.block is None and s.element.kind == "exponent"), f"rule {r} needs an e8m0 scale, not {s}"),
         (any(level.rule is not None and bool(level.rule.search or level.rule.multipliers or level.rule.align) for level in s.levels),
          "searched and aligned rules are for values, not for scales"),
+        (any(level.rule is not None and (level.rule.scale_rounding == "half" or level.rule.log2 != "exact") for level in s.levels),
+         "of the rules for powers of two, scales of scales take floor, ceil, rceil and amax"),
         (any(level.rule is not None and level.rule.statistic not in ("amax", "signed") for level in s.levels), "scales of scales need amax or signmax"),
         *_illegal_search(f, e, r, s),
     ]  # fmt: skip

@@ -121,7 +121,7 @@ def plan(f: Format) -> Plan:
 def rounding(e: Element, mode: int, clear_zero: bool = False) -> Rounding:
     """How values round to an element."""
     form = {"wide": BINADE, "zero": NOTHING, "table": TABLE}.get(e.kind, BINADE)
-    form = {"f32": EXACT, "bf16": BRAIN}.get(e.name, form)
+    form = TABLE if mode in (DOWN, CEILING) else {"f32": EXACT, "bf16": BRAIN}.get(e.name, form)
     step = 2.0 ** (e.min_exponent - e.mantissa_bits)
     overflow = e.highest + math.ldexp(1, e.emax - e.mantissa_bits - 1) if e.kind == "wide" and form == BINADE else math.inf
     return Rounding(
@@ -185,6 +185,8 @@ def _cuts(e: Element, mode: int) -> Float32:
 
 
 def _cut(e: Element, a: float, b: float, index: int, mode: int) -> np.float32:
+    if mode in (DOWN, CEILING):
+        return np.float32(b) if mode == DOWN else np.nextafter(np.float32(a), np.float32(np.inf))
     middle = float(np.float32((np.float32(a) + np.float32(b)) * np.float32(0.5))) if e.is_table else (a + b) / 2
     cut = np.float32(middle)
     if float(cut) != middle:

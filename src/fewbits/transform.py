@@ -8,9 +8,11 @@ from numpy.typing import NDArray
 from fewbits.block import Grid
 from fewbits.formats import Outliers
 
-__all__ = ["finite_mean", "hadamard", "outlier_mask"]
+__all__ = ["LARGEST", "finite_mean", "hadamard", "outlier_mask"]
 
 Float32 = NDArray[np.float32]
+
+LARGEST = np.finfo(np.float32).max
 
 
 def finite_mean(x: Float32) -> np.float32:
@@ -23,16 +25,19 @@ def finite_mean(x: Float32) -> np.float32:
 def hadamard(x: Float32, size: int) -> Float32:
     """Rotate runs of `size` columns by the orthonormal Walsh–Hadamard matrix, its own inverse; a short last run stays as it is.
 
-    float32 butterflies over distances 1, 2, 4 …, then one multiplication by 1 / √size rounded to float32.
+    float32 butterflies over distances 1, 2, 4 …, then one multiplication by 1 / √size rounded to float32; runs whose sums could
+    leave float32 are divided by `size` before and multiplied by it after. Saturates.
     """
     whole = x.shape[-1] - x.shape[-1] % size
     runs = x[..., :whole].reshape(-1, size)
-    step = 1
+    big = np.abs(runs).max(axis=1, keepdims=True) > LARGEST / np.float32(size)
+    factor = np.where(big, np.float32(1 / size), np.float32(1))
+    runs, step = runs * factor, 1
     while step < size:
         pairs = runs.reshape(-1, size // (2 * step), 2, step)
         runs = np.stack((pairs[:, :, 0] + pairs[:, :, 1], pairs[:, :, 0] - pairs[:, :, 1]), axis=2).reshape(-1, size)
         step *= 2
-    rotated = (runs * np.float32(1 / np.sqrt(size))).reshape(*x.shape[:-1], whole)
+    rotated = np.clip(runs * np.float32(1 / np.sqrt(size)) / factor, -LARGEST, LARGEST).reshape(*x.shape[:-1], whole)
     return np.concatenate((rotated, x[..., whole:]), axis=-1)
 
 

@@ -16,7 +16,7 @@ from fewbits.encoded import Encoded
 from fewbits.errors import DataError
 from fewbits.formats import Format
 from fewbits.plan import Float32, Plan, plan
-from fewbits.transform import finite_mean, hadamard, outlier_mask
+from fewbits.transform import LARGEST, finite_mean, hadamard, outlier_mask
 
 __all__ = ["as_float32", "as_format", "bits", "decode", "encode", "quantize", "rounded"]
 
@@ -130,7 +130,7 @@ class _Options:
         """(values as they are rounded, the mean, where outliers are)."""
         f, x = self.plan.format, self.x
         mean = finite_mean(x) if f.mean else np.float32(-0.0)
-        moved = (x - mean).astype(np.float32) if f.mean else x
+        moved = np.where(np.isfinite(x), np.clip(x - mean, -LARGEST, LARGEST), x) if f.mean else x
         if f.hadamard:
             moved = hadamard(np.where(np.isfinite(moved), moved, np.float32(0)), f.hadamard)
         mask = np.zeros(x.shape, bool)

@@ -29,7 +29,7 @@ from fewbits.kernels.bits import (
     to_bits64,
     truncate,
 )
-from fewbits.plan import AWAY, BINADE, BRAIN, EVEN, EXACT, LOW, NOTHING, TABLE, UP, Float32, Rounding
+from fewbits.plan import AWAY, BINADE, BRAIN, EVEN, LOW, NOTHING, TABLE, UP, Float32, Rounding
 
 OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy", "boundscheck": False, "fastmath": False}
 

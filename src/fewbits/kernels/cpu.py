@@ -59,6 +59,9 @@ def sum_errors(x: Float32, plan: Plan, known: Float32 | None = None, group: tupl
     matrices, rows, columns = x.shape
     tall, wide = group[0] or max(rows, 1), group[1] or max(columns, 1)
     out = np.zeros((matrices if group[0] else 1, max(-(-rows // tall), 1), max(-(-columns // wide), 1), sums.ERRORS))
+    if not plan.scaled:
+        fast.sum_unscaled_errors(x, arguments(plan.levels[0].rounding), *group, out)
+        return out
     if is_fast(plan):
         scaled = scale(x, plan, known)
         if scaled.grid.shape == x.shape or group == (0, 0):
@@ -171,7 +174,7 @@ def _blocks(grid: Grid, plan: Plan, scales: Scales, low: Float32, offsets: Scale
 
 def _divisors(s: Float32) -> Float32:
     """Scales to divide by: infinity, of the sign of the scale, for zero."""
-    return np.where(s == 0, np.copysign(np.float32(np.inf), s), s)
+    return fast.divisors(np.ascontiguousarray(s).reshape(-1)).reshape(s.shape)
 
 
 def _reciprocals(grid: Grid, plan: Plan, s: Float32) -> tuple[Float32, Float32]:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from fewbits.kernels.arithmetic import OPTIONS, round_even
-from fewbits.kernels.bits import EXPONENT, MAGNITUDE, SIGN, add, bit_and, from_bits, largest, to_bits, truncate
+from fewbits.kernels.arithmetic import OPTIONS, round_all, round_even
+from fewbits.kernels.bits import EXPONENT, MAGNITUDE, SIGN, add, bit_and, bit_or, from_bits, largest, to_bits, truncate
 from fewbits.kernels.sums import STRIP, add_errors, add_lanes, made, size_bits
 from fewbits.kernels.vectors import fill16, fill32
 
@@ -111,6 +111,15 @@ _add_strip, _add_aligned_strip = _make_add_strip(False), _make_add_strip(True)
 
 
 @njit(**OPTIONS)
+def divisors(s):  # type: ignore[no-untyped-def]
+    """Flat scales to divide by: infinity, of the sign of the scale, for zero."""
+    out = np.empty_like(s)
+    for i in range(s.shape[0]):
+        out[i] = s[i] if s[i] != np.float32(0) else from_bits(bit_or(to_bits(s[i]), EXPONENT))
+    return out
+
+
+@njit(**OPTIONS)
 def reconstruct(x, divisor, rows, columns, element, window, y):  # type: ignore[no-untyped-def]
     """Fill y for x of (matrices, rows, columns); non-finite x pass through."""
     lowest, highest, least_exponent, shift, zero = element
@@ -174,6 +183,46 @@ def sum_errors(x, divisor, rows, columns, element, window, group_rows, group_col
                 if held:
                     clipped = round_strip(a[:held], s[:held], lowest, highest, least_exponent, shift, zero, window, y[:held])
                     add_errors(a, y, held, clipped, scratch, total)
+
+
+@njit(**OPTIONS)
+def sum_unscaled_errors(x, a, group_rows, group_columns, out):  # type: ignore[no-untyped-def]
+    """The same for x rounded to the element of arguments `a`, without scales."""
+    strip, y = np.empty(STRIP, np.float32), np.empty(STRIP, np.float32)
+    scratch = np.empty((4, STRIP // 4), np.float32)
+    tall = group_rows if group_rows else x.shape[1]
+    wide = group_columns if group_columns else x.shape[2]
+    for m in range(x.shape[0]):
+        for top in range(0, x.shape[1], tall):
+            for left in range(0, x.shape[2], wide):
+                total = out[m if group_rows else 0, top // tall, left // wide]
+                right = min(left + wide, x.shape[2])
+                held = 0
+                for r in range(top, min(top + tall, x.shape[1])):
+                    start = left
+                    while start < right:
+                        stop = min(start + STRIP - held, right)
+                        given, kept = x[m, r, start:stop], strip[held : held + stop - start]
+                        for i in range(kept.shape[0]):
+                            kept[i] = given[i]
+                        held += stop - start
+                        start = stop
+                        if held == STRIP:
+                            _add_unscaled(strip, held, a, y, scratch, total)
+                            held = 0
+                if held:
+                    _add_unscaled(strip, held, a, y, scratch, total)
+
+
+@njit(**OPTIONS)
+def _add_unscaled(strip, held, a, y, scratch, total):  # type: ignore[no-untyped-def]
+    x, lowest, highest = strip[:held], a.lowest, a.highest
+    round_all(x, a, y)
+    clipped = np.int32(0)
+    for i in range(held):
+        beyond = (bit_and(to_bits(x[i]), MAGNITUDE) < EXPONENT) & ((x[i] > highest) | (x[i] < lowest))
+        clipped = add(clipped, np.int32(1) if beyond else np.int32(0))
+    add_errors(strip, y, held, clipped, scratch, total)
 
 
 @njit(**OPTIONS)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
+
 import numpy as np
 from numba import njit
 
 from fewbits.kernels import reference
 from fewbits.kernels.arithmetic import OPTIONS, arguments, round_all, round_even
-from fewbits.kernels.bits import add, bit_or, from_bits, shift_left, shift_right, to_bits
+from fewbits.kernels.bits import SIGN, add, bit_and, bit_or, from_bits, shift_left, shift_right, to_bits
 from fewbits.kernels.fast import spread
 from fewbits.kernels.reference import ONE, Scaler
 from fewbits.kernels.rounded import Scales
@@ -82,7 +84,9 @@ def _flags(level: Level, short: bool = False) -> tuple[bool, np.float32, bool, b
 
 
 def _full(m: Float32, s: Float32) -> Float32:
-    return np.ascontiguousarray(np.broadcast_to(m, s.shape), np.float32)
+    full = np.empty(s.shape, np.float32)
+    full[...] = m
+    return full
 
 
 @njit(**OPTIONS)
@@ -117,13 +121,16 @@ def _store(s, multipliers, target, outer, rows, columns, a, flags, exact, stored
                     round_all(divisor, a, q)
             if clamp:
                 for i in range(given.shape[0]):
-                    q[i] = min(max(q[i], a.lowest), a.highest)
+                    v = q[i] if q[i] > a.lowest else a.lowest
+                    q[i] = v if v < a.highest else a.highest
             if least:
                 for i in range(given.shape[0]):
-                    signed = np.float32(math.copysign(least, given[i])) if a.lowest < 0 else least
+                    signed = from_bits(bit_or(to_bits(least), bit_and(to_bits(given[i]), SIGN))) if a.lowest < 0 else least
                     q[i] = signed if (abs(q[i]) < least) & (given[i] != np.float32(0)) else q[i]
             for i in range(given.shape[0]):
-                y[i] = min(max(q[i] * scale[i], -LARGEST), LARGEST)
+                v = q[i] * scale[i]
+                v = v if v > -LARGEST else -LARGEST
+                y[i] = v if v < LARGEST else LARGEST
 
 
 @njit(**OPTIONS)
@@ -140,6 +147,7 @@ def _power_scales(statistic: Float32, plan: Plan) -> Scales:
     return Scales(values, None, values, values, np.float32(0))
 
 
+@lru_cache(maxsize=256)
 def _cuts(plan: Plan) -> tuple[np.ndarray, int]:
     """(for each exponent field, the least 23-bit significand that takes the next power; the exponent that stands for 1)."""
     level, rule, mode = plan.levels[0], plan.rule, plan.levels[1].rounding.mode

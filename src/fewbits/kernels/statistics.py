@@ -1,4 +1,4 @@
-"""Statistics of blocks of a (matrices, rows, columns) array, compiled; definitions in `reference.statistics`."""
+"""Statistics of blocks of a (matrices, rows, columns) array, compiled; definitions in `blocks.statistics`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 
 from fewbits.block import Grid
-from fewbits.kernels import reference
+from fewbits.kernels import blocks
 from fewbits.kernels.arithmetic import OPTIONS
 from fewbits.kernels.bits import EXPONENT, MAGNITUDE, bit_and, from_bits, largest, to_bits
 from fewbits.kernels.lanes import LANES, lane_sum
@@ -30,7 +30,7 @@ def statistics(x: Float32, grid: Grid, level: Level, zero: bool = False) -> tupl
         _range(x, grid.rows, grid.columns, low, high, zero)
         out = high - low + np.float32(0)
     elif level.statistic not in ("rms", "percentile"):
-        return reference.statistics(reference.cut(np.where(np.isfinite(x), x, np.float32(np.nan)), grid), level, zero)
+        return blocks.statistics(blocks.cut(np.where(np.isfinite(x), x, np.float32(np.nan)), grid), level, zero)
     else:
         scratch = np.empty(grid.rows * grid.columns)
         p = level.parameter

@@ -157,7 +157,7 @@ def sum_errors(x, y, clipped, group_rows, group_columns, out):  # type: ignore[n
 
 @njit(**OPTIONS)
 def block_errors(x, y, rows, columns, kind, scratch, lanes, out):  # type: ignore[no-untyped-def]
-    """Σ (y − x)², Σ |y − x| or max |y − x| of each block, in the order of `reference.squared_error`."""
+    """Σ (y − x)², Σ |y − x| or max |y − x| of each block, in the order of `blocks.squared_error`."""
     for m in range(out.shape[0]):
         for r in range(out.shape[1]):
             for c in range(out.shape[2]):
