@@ -125,8 +125,8 @@ class Format:
         if padded is True:
             grid = self.block.grid(_padded(grid.shape, (grid.rows, grid.columns)))
         total += self.element.bits * math.prod(grid.shape)
-        total += self.scale.total_bits(grid.counts, padded)
-        total += self.offset.total_bits(grid.counts, padded) if self.offset else 0
+        total += self.scale.total_bits(grid.counts, padded is True)
+        total += self.offset.total_bits(grid.counts, padded is True) if self.offset else 0
         total += self.element.bits * math.prod(grid.counts) * self.zero
         if self.outliers:
             for length, blocks in grid.lengths().items():
@@ -187,6 +187,7 @@ def _illegal(f: Format) -> list[tuple[bool, str]]:
         (e.kind in ("wide", "zero"), f"element {e} takes no block"),
         (s.element.kind == "zero", "a scale of no bits"),
         (bool(s.minimum or s.zero or s.outliers or s.hadamard), "of the options only mean is allowed in a scale"),
+        (s.mean and r.outer == "separate", f"rule {r} takes no mean off its scales"),
         (s.scale is None and s.mean, "mean in a scale needs blocks of scales"),
         (ranged and not (f.minimum or f.zero), f"rule {r} needs +min or +zero"),
         (not ranged and bool(f.minimum or f.zero), f"+min and +zero need a rule of the range, such as range, not {r}"),

@@ -176,7 +176,14 @@ def _decode_blocks(q: Encoded) -> NDArray[np.float32]:
 
 
 def _numbers(stored: Any) -> NDArray[np.float32]:
-    return decode(stored) if isinstance(stored, Encoded) else stored
+    """Scales as encoders see them: products of finite numbers saturate."""
+    if not isinstance(stored, Encoded):
+        return stored  # type: ignore[no-any-return]
+    y, f = _decode_blocks(stored), stored.format
+    if f.block is not None:
+        outer = _spread(_numbers(stored.scale), f.block.grid(stored.shape)).reshape(stored.shape)
+        y = np.where(np.isfinite(outer), np.clip(y, -LARGEST, LARGEST), y)
+    return y + stored.mean if stored.mean is not None else y
 
 
 def _spread(numbers: NDArray[np.float32], grid: Any) -> NDArray[np.float32]:

@@ -18,7 +18,7 @@ from fewbits.errors import FewbitsError
 
 __all__ = ["COMMANDS", "app", "main", "run"]
 
-COMMANDS = ("scan", "formats", "explain", "tensors", "report")
+COMMANDS = ("scan", "formats", "explain", "tensors", "report", "conformance")
 
 app = typer.Typer(
     name="fewbits",

@@ -191,4 +191,4 @@ def _round_double(v, lowest, highest, min_exponent, mantissa_bits, zero, mode): 
     else:
         up = rest > 0.5
     rounded = np.float32((whole + (1.0 if up else 0.0)) * step)
-    return np.float32(math.copysign(rounded, v)) + zero
+    return np.float32(math.copysign(rounded, c)) + zero

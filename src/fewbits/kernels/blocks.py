@@ -49,7 +49,7 @@ def statistics(blocks: Float32, level: Level, zero: bool = False) -> tuple[Float
             below = np.minimum(low, np.float32(0)) / np.float32(r.lowest or -np.inf)
             return none, np.maximum(above, below).astype(np.float32)
         low, high = (np.minimum(low, np.float32(0)), np.maximum(high, np.float32(0))) if zero else (low, high)
-        return low, high - low + np.float32(0)
+        return low, np.minimum(high - low, np.finfo(np.float32).max) + np.float32(0)
     counts = (~missing).sum(axis=-1)
     if level.statistic == "rms":
         squares = lane_sum(np.where(missing, 0, blocks).astype(np.float64) ** 2)

@@ -59,6 +59,8 @@ def sum_errors(x: Float32, plan: Plan, known: Float32 | None = None, group: tupl
     matrices, rows, columns = x.shape
     tall, wide = group[0] or max(rows, 1), group[1] or max(columns, 1)
     out = np.zeros((matrices if group[0] else 1, max(-(-rows // tall), 1), max(-(-columns // wide), 1), sums.ERRORS))
+    if not x.size:
+        return out
     if not plan.scaled:
         fast.sum_unscaled_errors(x, arguments(plan.levels[0].rounding), *group, out)
         return out

@@ -15,13 +15,14 @@ from fewbits.plan import Float32
 
 SMALLEST_NORMAL = np.float32(1.1754943508222875e-38)
 INFINITY = np.float32(np.inf)
+LARGEST = np.float32(np.finfo(np.float32).max)
 WHOLE = np.float32(8388608.0)  # 2^23: from here on float32 holds integers only
 
 
 class Blocks(NamedTuple):
     """What the loops need beside x: grids of one number per block (or one for all), and how to use them.
 
-    shifted = x + shift; v = shifted · factor / divisor; q = v rounded; y = q · scale + offset; with zero points
+    shifted = x + shift, saturated; v = shifted · factor / divisor; q = v rounded; y = q · scale + offset; with zero points
     q = v rounded + zero point, clamped, and y = (q − zero point) · scale.
     """
 
@@ -46,6 +47,10 @@ def reconstruct(x, blocks, elements, y):  # type: ignore[no-untyped-def]
     grids = (blocks.divisor, blocks.factor, blocks.scale, blocks.shift, blocks.offset, blocks.zero_point)
     lowest, highest = blocks.element.lowest, blocks.element.highest
     clipped = 0.0
+    for k in range(6):
+        if grids[k].size == 1:  # one number for all blocks: spread once
+            for i in range(STRIP):
+                strip[k, i] = grids[k][0, 0, 0]
     for m in range(x.shape[0]):
         for r in range(x.shape[1]):
             for start in range(0, x.shape[2], STRIP):
@@ -53,6 +58,8 @@ def reconstruct(x, blocks, elements, y):  # type: ignore[no-untyped-def]
                 n = stop - start
                 for k in range(6):
                     grid = grids[k]
+                    if grid.size == 1:
+                        continue
                     numbers = grid[m if grid.shape[0] > 1 else 0, r // blocks.rows if grid.shape[1] > 1 else 0]
                     spread(numbers, start, stop, blocks.columns, strip[k])
                 given, q, out = x[m, r, start:stop], elements[m, r, start:stop], y[m, r, start:stop]
@@ -68,7 +75,10 @@ def reconstruct(x, blocks, elements, y):  # type: ignore[no-untyped-def]
 @njit(**OPTIONS)
 def _to_elements(x, divisor, factor, shift, window, v):  # type: ignore[no-untyped-def]
     for i in range(x.shape[0]):
-        v[i] = (x[i] + shift[i]) * factor[i] / divisor[i]
+        shifted = x[i] + shift[i]
+        shifted = shifted if shifted < LARGEST else LARGEST
+        shifted = shifted if shifted > -LARGEST else -LARGEST
+        v[i] = shifted * factor[i] / divisor[i]
     if window:
         for i in range(x.shape[0]):
             aligned = truncate(v[i] * window) / window

@@ -18,6 +18,7 @@ from fewbits.plan import Float32, Plan
 __all__ = ["PATTERNS", "Histogram", "count_patterns", "covers"]
 
 PATTERNS = 65536
+LARGEST = np.finfo(np.float32).max
 KINDS = {"bfloat16": ml_dtypes.bfloat16, "float16": np.float16}
 
 
@@ -116,7 +117,7 @@ class Histogram:
         if plan.scaled:
             b = cpu.scale(v.reshape(1, 1, -1), plan, known).blocks
             with np.errstate(all="ignore"):
-                v = ((v + b.shift) * b.factor / b.divisor).reshape(-1)
+                v = (np.clip(v + b.shift, -LARGEST, LARGEST) * b.factor / b.divisor).reshape(-1)
                 v = np.rint(v) + b.zero_point.reshape(-1) if plan.zero_point else v
         return ((v > np.float32(element.highest)) | (v < np.float32(element.lowest))).astype(np.float64)
 

@@ -102,7 +102,7 @@ def _apply(blocks: Float32, scales: Scales, lows: Float32, offsets: Scales | Non
     shifted = blocks
     if offsets is not None:
         stored = offsets.values[..., None]
-        shifted = blocks - lows[..., None] if plan.exact else blocks + stored
+        shifted = np.clip(blocks - lows[..., None] if plan.exact else blocks + stored, -LARGEST, LARGEST)
     v = _divided(shifted, s, level, _short(blocks, level)) if scales.factors is None else shifted * scales.factors[..., None]
     if rule.align:
         v = _aligned(v, blocks, level.rounding)

@@ -10,10 +10,12 @@ from numba import njit
 from fewbits.block import Grid
 from fewbits.kernels import blocks
 from fewbits.kernels.arithmetic import OPTIONS
-from fewbits.kernels.bits import EXPONENT, MAGNITUDE, bit_and, from_bits, largest, to_bits
+from fewbits.kernels.bits import EXPONENT, MAGNITUDE, bit_and, bit_xor, from_bits, largest, sign_mask, smallest, to_bits
 from fewbits.kernels.lanes import LANES, lane_sum
 from fewbits.kernels.vectors import top16, top32
 from fewbits.plan import Float32, Level
+
+ORDERED_INFINITY = np.int32(0x7F800000)
 
 
 def statistics(x: Float32, grid: Grid, level: Level, zero: bool = False) -> tuple[Float32, Float32]:
@@ -28,7 +30,8 @@ def statistics(x: Float32, grid: Grid, level: Level, zero: bool = False) -> tupl
         high = np.full(grid.counts, -np.inf, np.float32)
         low = np.full(grid.counts, np.inf, np.float32)
         _range(x, grid.rows, grid.columns, low, high, zero)
-        out = high - low + np.float32(0)
+        with np.errstate(over="ignore"):
+            out = np.minimum(high - low, np.finfo(np.float32).max) + np.float32(0)
     elif level.statistic not in ("rms", "percentile"):
         return blocks.statistics(blocks.cut(np.where(np.isfinite(x), x, np.float32(np.nan)), grid), level, zero)
     else:
@@ -72,21 +75,43 @@ def _top(part):  # type: ignore[no-untyped-def]
 def _signed(x, rows, columns, out):  # type: ignore[no-untyped-def]
     for m in range(x.shape[0]):
         for r in range(x.shape[1]):
-            for c in range(x.shape[2]):
-                v = x[m, r, c]
-                if math.isfinite(v) and abs(v) > abs(out[m, r // rows, c // columns]):
-                    out[m, r // rows, c // columns] = v
+            row, best = x[m, r], out[m, r // rows]
+            for b in range(best.shape[0]):
+                part = row[b * columns : (b + 1) * columns]
+                top = np.int32(0)
+                for i in range(part.shape[0]):
+                    pattern = bit_and(to_bits(part[i]), MAGNITUDE)
+                    top = largest(top, pattern if pattern < EXPONENT else np.int32(0))
+                if from_bits(top) > abs(best[b]):
+                    for i in range(part.shape[0]):
+                        if bit_and(to_bits(part[i]), MAGNITUDE) == top:
+                            best[b] = part[i]
+                            break
+
+
+@njit(inline="always", **OPTIONS)
+def _ordered(v):  # type: ignore[no-untyped-def]
+    """An int32 in the order of the floats, and back: integers have a minimum that compilers vectorise."""
+    pattern = to_bits(v)
+    return bit_xor(pattern, bit_and(sign_mask(pattern), MAGNITUDE))
 
 
 @njit(**OPTIONS)
 def _range(x, rows, columns, low, high, zero):  # type: ignore[no-untyped-def]
+    """low and high as ordered int32 while they are searched; blocks without a finite value end as 0."""
     for m in range(x.shape[0]):
         for r in range(x.shape[1]):
-            for c in range(x.shape[2]):
-                v = x[m, r, c]
-                if math.isfinite(v):
-                    low[m, r // rows, c // columns] = min(low[m, r // rows, c // columns], v)
-                    high[m, r // rows, c // columns] = max(high[m, r // rows, c // columns], v)
+            row, lows, highs = x[m, r], low[m, r // rows], high[m, r // rows]
+            for b in range(lows.shape[0]):
+                part = row[b * columns : (b + 1) * columns]
+                bottom, top = _ordered(lows[b]), _ordered(highs[b])
+                for i in range(part.shape[0]):
+                    finite = bit_and(to_bits(part[i]), MAGNITUDE) < EXPONENT
+                    v = _ordered(part[i])
+                    bottom = smallest(bottom, v if finite else ORDERED_INFINITY)
+                    top = largest(top, v if finite else -ORDERED_INFINITY)
+                lows[b] = from_bits(bit_xor(bottom, bit_and(sign_mask(bottom), MAGNITUDE)))
+                highs[b] = from_bits(bit_xor(top, bit_and(sign_mask(top), MAGNITUDE)))
     for m in range(low.shape[0]):
         for r in range(low.shape[1]):
             for c in range(low.shape[2]):
