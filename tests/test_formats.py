@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from strategies import NAMES, SHAPES, formats
 
 import fewbits as fb
 from fewbits import catalog
 from fewbits.block import Block
 from fewbits.formats import Format
+from strategies import NAMES, SHAPES, formats
 
 # Bits per weight as published: ggml block sizes (type size · 8 / block), OCP MX v1.0, NVIDIA, QLoRA, tt-metal tile sizes.
 PUBLISHED = {

@@ -5,16 +5,16 @@ from __future__ import annotations
 import ml_dtypes
 import numpy as np
 import pytest
-from strategies import NAMES, array
 
 import fewbits as fb
 from fewbits.kernels import cpu
 from fewbits.kernels.histogram import PATTERNS, Histogram, count_patterns, covers
 from fewbits.plan import plan
+from strategies import NAMES, array
 
 DTYPES = {"bfloat16": ml_dtypes.bfloat16, "float16": np.float16}
 COVERED = [name for name in NAMES if covers(plan(fb.format(name)))]
-SPECS = ["s4@tensor-p90:f32", "e4m3@tensor-46:f32", "e2m1@tensor:e8m0", "u8@tensor:f32+zero", "u4@tensor:f16+min", "nf4lut@tensor:f32", "s8@tensor-q80:f16", "i4@tensor-half:bf16"]
+SPECS = ["s4@tensor-p90:f32", "e4m3@tensor-46:f32", "e2m1@tensor-46mae:f32", "s4@tensor-46max:f32", "e2m1@tensor:e8m0", "u8@tensor:f32+zero", "u4@tensor:f16+min", "nf4lut@tensor:f32", "s8@tensor-q80:f16", "i4@tensor-half:bf16"]
 
 
 def values(kind: str, dtype: str) -> np.ndarray:

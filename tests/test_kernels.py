@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
-from strategies import FLOAT32_MAX, NAMES, Float32, array, arrays, formats, same_bits
 
 import fewbits as fb
 from fewbits.block import as_matrices
 from fewbits.formats import Format
 from fewbits.kernels import cpu, reference
 from fewbits.plan import plan
+from strategies import FLOAT32_MAX, NAMES, Float32, array, arrays, formats, same_bits
 
 ERR, ERR_SQ, ERR_X, ERR_ABS, ERR_MAX, ZEROS, CLIPPED = range(7)
 TOLERANCE = 1e-7  # of the sum of magnitudes

@@ -7,7 +7,6 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
-from strategies import NAMES, array
 
 import fewbits as fb
 from fewbits import slabs
@@ -17,6 +16,7 @@ from fewbits.measurement import Measurement, measure_tensor
 from fewbits.metrics import ERROR, SIGNAL, merge
 from fewbits.plan import plan
 from fewbits.tensor import Tensor
+from strategies import NAMES, array
 
 FORMATS = ["mxfp4", "nvfp4", "bf16", "bfp8", "int8-row", "nf4-dq", "q4_k", "s4@4x8:f16", "int4-g128-zero", "nvfp4-hadamard", "s4@tensor-mse:f32", "fp0"]
 

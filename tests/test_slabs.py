@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from strategies import NAMES, SHAPES, array, formats, same_bits
 
 import fewbits as fb
 from fewbits import slabs as module
@@ -17,6 +16,7 @@ from fewbits.formats import Format
 from fewbits.kernels import cpu
 from fewbits.plan import plan
 from fewbits.slabs import Cut, cut, needs_amax, slabs
+from strategies import NAMES, SHAPES, array, formats, same_bits
 
 
 @pytest.fixture(autouse=True)

@@ -7,12 +7,12 @@ import pickle
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from strategies import NAMES, formats, specs
 
 import fewbits as fb
 from fewbits import catalog
 from fewbits.errors import FewbitsError, SpecError, UnknownName, UsageError
 from fewbits.formats import Format
+from strategies import NAMES, formats, specs
 
 BLOCKS = "N, RxC, row, col, matrix, tensor and flatN are allowed"
 MISTAKES = [

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import FLOAT32_MAX, array, same_bits
 
 import fewbits as fb
 from fewbits.block import parse_block
 from fewbits.element import element
 from fewbits.formats import Outliers
 from fewbits.transform import finite_mean, hadamard, outlier_mask
+from strategies import FLOAT32_MAX, array, same_bits
 
 
 def walsh(size: int) -> np.ndarray:

@@ -199,7 +199,8 @@ def _sum_errors(x: Float32, p: Plan, amax: float) -> NDArray[np.float64]:
     known = np.full((1, 1, 1), amax, np.float32) if needs_amax(p) and not cut(p, x.shape).whole else None
     if f.mean or f.hadamard or f.outliers:
         out = np.zeros((1, 1, 1, sums.ERRORS))
-        sums.sum_errors(x, rounded(x, p), 0.0, 0, 0, out)
+        if x.size:
+            sums.sum_errors(x, rounded(x, p), 0.0, 0, 0, out)
     else:
         out = cpu.sum_errors(x, p, known)
     total: NDArray[np.float64] = out[0, 0, 0]

@@ -33,7 +33,7 @@ def cut(plan: Plan, shape: Shape) -> Cut:
     f = plan.format
     _, rows, columns = as_matrices(shape)
     height, entries, flat = 1, columns, 0  # rows per row of the level's array, its columns, values per block once it is flat
-    if f.mean:
+    if f.mean or ((f.hadamard or f.outliers) and needs_amax(plan)):  # the largest magnitude is not that of x
         return WHOLE
     for at, level in enumerate(plan.levels):
         block = level.block

@@ -37,7 +37,9 @@ def hadamard(x: Float32, size: int) -> Float32:
         pairs = runs.reshape(-1, size // (2 * step), 2, step)
         runs = np.stack((pairs[:, :, 0] + pairs[:, :, 1], pairs[:, :, 0] - pairs[:, :, 1]), axis=2).reshape(-1, size)
         step *= 2
-    rotated = np.clip(runs * np.float32(1 / np.sqrt(size)) / factor, -LARGEST, LARGEST).reshape(*x.shape[:-1], whole)
+    with np.errstate(over="ignore"):
+        runs = runs * np.float32(1 / np.sqrt(size)) / factor
+    rotated = np.clip(runs, -LARGEST, LARGEST).reshape(*x.shape[:-1], whole)
     return np.concatenate((rotated, x[..., whole:]), axis=-1)
 
 

@@ -80,13 +80,13 @@ def seven(x: Float32, repetitions: int) -> Row:
 
 def histogram(values: int, pairs: int, repetitions: int) -> Row:
     """Time of many (format, clip) pairs on a bfloat16 tensor ÷ time of one read into the histogram."""
-    from fewbits.bench.synthetic import Bfloat16
+    from fewbits.bench.synthetic import bfloat16
 
-    t = Bfloat16.make(values)
+    t = bfloat16(values)
     elements = ("e4m3", "e5m2", "s8", "s4", "e2m1")
     formats = [catalog.format(f"{e}@tensor-p{100 - i * 0.05:g}:f32") for i in range(-(-pairs // len(elements))) for e in elements]
     one: list[Callable[[], object]] = [lambda: measure_tensor(t, formats[:1])]
     many: list[Callable[[], object]] = [lambda: measure_tensor(t, formats)]
     single, all_of_them = best([one, many], repetitions)
-    detail = f"{len(formats)} pairs in {all_of_them:.3f} s, one in {single:.3f} s, {values / 1e6:.0f} M values: {(all_of_them - single) / len(formats) * 1e3:.2f} ms a pair"
+    detail = f"{len(formats)} pairs in {all_of_them:.3f} s, one in {single:.3f} s, {t.size / 1e6:.0f} M values: {(all_of_them - single) / len(formats) * 1e3:.2f} ms a pair"
     return Row("(format, clip) pairs from one histogram", all_of_them / single, f"of one pair, for {len(formats)}", None, None, "most", detail)

@@ -1,4 +1,4 @@
-"""Tensors that cost nothing to make and are larger than memory would like."""
+"""Tensors that cost nothing to make, as large as a benchmark wants them."""
 
 from __future__ import annotations
 
@@ -10,10 +10,23 @@ from numpy.typing import NDArray
 from fewbits.plan import Float32
 from fewbits.tensor import Tensor
 
-__all__ = ["Bfloat16", "Endless"]
+__all__ = ["bfloat16", "endless"]
 
 COLUMNS = 4096
 PERIOD = 64  # rows after which values repeat
+
+
+def endless(values: int) -> Tensor:
+    """A float32 tensor whose rows repeat: reading copies, and nothing is stored."""
+    shape = (values // COLUMNS, COLUMNS)
+    return Tensor("endless", shape, "float32", values * 4, f"endless {shape}", _Repeated(_rows()))
+
+
+def bfloat16(values: int) -> Tensor:
+    """A bfloat16 tensor in memory, of whole periods."""
+    rows = (_rows().view(np.uint32) >> 16).astype(np.uint16)
+    patterns = np.tile(rows, (max(values // rows.size, 1), 1))
+    return Tensor("bfloat16", patterns.shape, "bfloat16", patterns.nbytes, f"bfloat16 {patterns.shape}", _Held(patterns))
 
 
 def _rows() -> Float32:
@@ -21,44 +34,22 @@ def _rows() -> Float32:
 
 
 @dataclass(frozen=True)
-class Endless(Tensor):
-    """float32 rows that repeat: reading copies, and nothing is stored."""
+class _Repeated:
+    period: Float32
 
-    rows_of: Float32 | None = None
+    def read(self, start: int, stop: int) -> Float32:
+        return self.period[np.arange(start, stop) % PERIOD]
 
-    @staticmethod
-    def make(values: int) -> Endless:
-        shape = (values // COLUMNS, COLUMNS)
-        return Endless("endless", shape, "float32", "", values * 4, f"endless {shape}", _rows())
-
-    def read(self, start: int = 0, stop: int | None = None) -> Float32:
-        """Rows start … stop − 1."""
-        assert self.rows_of is not None
-        stop = self.shape[0] if stop is None else stop
-        return self.rows_of[np.arange(start, stop) % PERIOD]
-
-    def read16(self, start: int = 0, stop: int | None = None) -> None:
-        """Not a 16-bit tensor."""
+    def read16(self, start: int, stop: int) -> None:
+        return None
 
 
 @dataclass(frozen=True)
-class Bfloat16(Tensor):
-    """bfloat16 values in memory."""
+class _Held:
+    patterns: NDArray[np.uint16]
 
-    patterns: NDArray[np.uint16] | None = None
-
-    @staticmethod
-    def make(values: int) -> Bfloat16:
-        rows = (_rows().view(np.uint32) >> 16).astype(np.uint16)
-        patterns = np.tile(rows, (values // rows.size, 1))
-        return Bfloat16("bfloat16", patterns.shape, "bfloat16", "", patterns.nbytes, f"bfloat16 {patterns.shape}", patterns)
-
-    def read(self, start: int = 0, stop: int | None = None) -> Float32:
-        """Rows start … stop − 1 as float32."""
-        assert self.patterns is not None
+    def read(self, start: int, stop: int) -> Float32:
         return (self.patterns[start:stop].astype(np.uint32) << 16).view(np.float32)
 
-    def read16(self, start: int = 0, stop: int | None = None) -> NDArray[np.uint16] | None:
-        """The bits of rows start … stop − 1."""
-        assert self.patterns is not None
+    def read16(self, start: int, stop: int) -> NDArray[np.uint16]:
         return self.patterns[start:stop]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 
@@ -39,7 +40,8 @@ def one_thread() -> Iterator[str]:
     try:
         from threadpoolctl import threadpool_limits
     except ImportError:
-        yield "threads of numpy.dot not limited (threadpoolctl is not installed)"
+        asked = os.environ.get("OPENBLAS_NUM_THREADS") == "1"
+        yield "one thread" if asked else "threads of numpy.dot not limited (threadpoolctl is not installed)"
         return
     with threadpool_limits(1):
         yield "one thread"

@@ -18,7 +18,7 @@ from fewbits.errors import FewbitsError
 
 __all__ = ["COMMANDS", "app", "main", "run"]
 
-COMMANDS = ("scan", "formats", "explain", "tensors", "report", "conformance")
+COMMANDS = ("scan", "formats", "explain", "tensors", "report", "conformance", "bench")
 
 app = typer.Typer(
     name="fewbits",

@@ -70,8 +70,7 @@ class Histogram:
         """What `cpu.sum_errors` gives for the tensor, shape (7,)."""
         known = self._known(plan)
         if len(plan.multipliers) and known is not None:
-            known = self._best(plan, known)
-            plan = replace(plan, multipliers=np.zeros(0, np.float32))
+            plan = self._best(plan, known)
         x = self.values.reshape(1, 1, -1)
         y = cpu.quantize(x, plan, known).reshape(-1)
         v, n = self.values.astype(np.float64), self.counts
@@ -100,16 +99,16 @@ class Histogram:
             return None
         return np.full((1, 1, 1), statistic, np.float32)
 
-    def _best(self, plan: Plan, known: Float32) -> Float32:
-        """The statistic times the multiplier of least squared error; ties to the first."""
-        single = replace(plan, multipliers=np.zeros(0, np.float32))
+    def _best(self, plan: Plan, known: Float32) -> Plan:
+        """The plan with the one multiplier of least error; ties to the first."""
+        assert plan.rule is not None
+        plans = [replace(plan, multipliers=m) for m in plan.multipliers.reshape(-1, 1)]
         x = self.values.reshape(1, 1, -1)
         errors = []
-        for m in plan.multipliers:
-            e = (cpu.quantize(x, single, known * m).reshape(-1) - self.values).astype(np.float64)
-            errors.append(_sum(self.counts * e * e))
-        best: Float32 = known * plan.multipliers[int(np.argmin(errors))]
-        return best
+        for p in plans:
+            e = np.abs(cpu.quantize(x, p, known).reshape(-1) - self.values).astype(np.float64)
+            errors.append(float(e.max()) if plan.rule.error == "largest" else _sum(self.counts * (e * e if plan.rule.error == "squared" else e)))
+        return plans[int(np.argmin(errors))]
 
     def _clipped(self, plan: Plan, known: Float32 | None) -> NDArray[np.float64]:
         """1 for each value beyond the largest or lowest representable one."""

@@ -10,12 +10,11 @@ from numba import njit
 from fewbits.block import Grid
 from fewbits.kernels import blocks
 from fewbits.kernels.arithmetic import OPTIONS
-from fewbits.kernels.bits import EXPONENT, MAGNITUDE, bit_and, bit_xor, from_bits, largest, sign_mask, smallest, to_bits
+from fewbits.kernels.bits import EXPONENT, MAGNITUDE, bit_and, from_bits, largest, smallest, to_bits
 from fewbits.kernels.lanes import LANES, lane_sum
+from fewbits.kernels.sums import ORDERED_INFINITY, ordered
 from fewbits.kernels.vectors import top16, top32
 from fewbits.plan import Float32, Level
-
-ORDERED_INFINITY = np.int32(0x7F800000)
 
 
 def statistics(x: Float32, grid: Grid, level: Level, zero: bool = False) -> tuple[Float32, Float32]:
@@ -89,13 +88,6 @@ def _signed(x, rows, columns, out):  # type: ignore[no-untyped-def]
                             break
 
 
-@njit(inline="always", **OPTIONS)
-def _ordered(v):  # type: ignore[no-untyped-def]
-    """An int32 in the order of the floats, and back: integers have a minimum that compilers vectorise."""
-    pattern = to_bits(v)
-    return bit_xor(pattern, bit_and(sign_mask(pattern), MAGNITUDE))
-
-
 @njit(**OPTIONS)
 def _range(x, rows, columns, low, high, zero):  # type: ignore[no-untyped-def]
     """low and high as ordered int32 while they are searched; blocks without a finite value end as 0."""
@@ -104,14 +96,14 @@ def _range(x, rows, columns, low, high, zero):  # type: ignore[no-untyped-def]
             row, lows, highs = x[m, r], low[m, r // rows], high[m, r // rows]
             for b in range(lows.shape[0]):
                 part = row[b * columns : (b + 1) * columns]
-                bottom, top = _ordered(lows[b]), _ordered(highs[b])
+                bottom, top = ordered(to_bits(lows[b])), ordered(to_bits(highs[b]))
                 for i in range(part.shape[0]):
                     finite = bit_and(to_bits(part[i]), MAGNITUDE) < EXPONENT
-                    v = _ordered(part[i])
+                    v = ordered(to_bits(part[i]))
                     bottom = smallest(bottom, v if finite else ORDERED_INFINITY)
                     top = largest(top, v if finite else -ORDERED_INFINITY)
-                lows[b] = from_bits(bit_xor(bottom, bit_and(sign_mask(bottom), MAGNITUDE)))
-                highs[b] = from_bits(bit_xor(top, bit_and(sign_mask(top), MAGNITUDE)))
+                lows[b] = from_bits(ordered(bottom))
+                highs[b] = from_bits(ordered(top))
     for m in range(low.shape[0]):
         for r in range(low.shape[1]):
             for c in range(low.shape[2]):

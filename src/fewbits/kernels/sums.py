@@ -8,7 +8,18 @@ import numpy as np
 from numba import njit
 
 from fewbits.kernels.arithmetic import OPTIONS
-from fewbits.kernels.bits import MAGNITUDE, add, bit_and, from_bits, largest, to_bits
+from fewbits.kernels.bits import (
+    EXPONENT,
+    MAGNITUDE,
+    add,
+    bit_and,
+    bit_xor,
+    from_bits,
+    largest,
+    sign_mask,
+    smallest,
+    to_bits,
+)
 from fewbits.kernels.lanes import LANES, lane_sum
 from fewbits.kernels.vectors import fold
 
@@ -16,6 +27,7 @@ STRIP = 1024  # values that are worked on together: small enough for the first-l
 ERRORS = 7  # Σe, Σe², Σxe, Σ|e|, max|e|, zeros made, clipped
 SIGNALS = 10  # count, Σx, Σx², Σ|x|, max|x|, minimum, maximum, NaNs, infinities, zeros
 SQUARED, ABSOLUTE, LARGEST = range(3)
+ORDERED_INFINITY = EXPONENT
 LARGE = np.float32(1e18)  # from here on squares may leave float32
 SMALL = np.float32(1e-14)  # below it they may vanish
 
@@ -87,6 +99,12 @@ def add_lanes(scratch, quarter, top, top_x, zeros, clipped, total):  # type: ign
     total[5] += zeros
     total[6] += clipped
     return True
+
+
+@njit(inline="always", **OPTIONS)
+def ordered(pattern):  # type: ignore[no-untyped-def]
+    """Bits of a float as an int32 in the order of the floats, and back: integers have extremes that compilers vectorise."""
+    return bit_xor(pattern, bit_and(sign_mask(pattern), MAGNITUDE))
 
 
 @njit(inline="always", **OPTIONS)
@@ -179,39 +197,52 @@ def block_errors(x, y, rows, columns, kind, scratch, lanes, out):  # type: ignor
 
 @njit(**OPTIONS)
 def sum_signal(x, out):  # type: ignore[no-untyped-def]
-    """Add the sums of flat x, in float64: value i of each strip to lane i mod 16, then the lanes one after the other."""
-    sums, squares, sizes = np.empty(LANES), np.empty(LANES), np.empty(LANES)
+    """Add the sums of flat x to out (10), strip by strip in the order of `add_errors`, all in float64."""
+    strip, scratch = np.zeros(STRIP, np.float32), np.empty((3, STRIP // 4))
     for start in range(0, x.shape[0], STRIP):
         part = x[start : start + STRIP]
-        low, high, top = np.float32(np.inf), np.float32(-np.inf), np.int32(0)
-        zeros = np.int32(0)
+        bottom, top, size, zeros = ORDERED_INFINITY, -ORDERED_INFINITY, np.int32(0), np.int32(0)
         for i in range(part.shape[0]):
-            v = part[i]
-            low = v if v < low else low
-            high = v if v > high else high
-            top = largest(top, size_bits(v))
-            zeros = add(zeros, np.int32(1) if v == np.float32(0) else np.int32(0))
-        if from_bits(top) < np.float32(np.inf):
+            bottom = smallest(bottom, ordered(to_bits(part[i])))
+            top = largest(top, ordered(to_bits(part[i])))
+            size = largest(size, size_bits(part[i]))
+            zeros = add(zeros, np.int32(1) if part[i] == np.float32(0) else np.int32(0))
+        if from_bits(size) < np.float32(np.inf):
             out[0] += part.shape[0]
-            out[4] = max(out[4], np.float64(from_bits(top)))
-            out[5] = min(out[5], np.float64(low))
-            out[6] = max(out[6], np.float64(high))
+            out[4] = max(out[4], np.float64(from_bits(size)))
+            out[5] = min(out[5], np.float64(from_bits(ordered(bottom))))
+            out[6] = max(out[6], np.float64(from_bits(ordered(top))))
         else:
             part = _finite_part(part, out)
         out[9] += zeros
-        for k in range(LANES):
-            sums[k] = squares[k] = sizes[k] = 0.0
-        for i in range(0, part.shape[0], LANES):
-            row = part[i : i + LANES]
-            for k in range(row.shape[0]):
-                v = np.float64(row[k])
-                sums[k] += v
-                squares[k] += v * v
-                sizes[k] += abs(v)
-        for k in range(LANES):
-            out[1] += sums[k]
-            out[2] += squares[k]
-            out[3] += sizes[k]
+        for i in range(part.shape[0]):
+            strip[i] = part[i]
+        for i in range(part.shape[0], STRIP):
+            strip[i] = np.float32(0)
+        _add_powers(strip, scratch, out)
+
+
+@njit(**OPTIONS)
+def _add_powers(x, scratch, out):  # type: ignore[no-untyped-def]
+    """Add Σx, Σx² and Σ|x| of a full strip to out[1:4]."""
+    quarter = STRIP // 4
+    x0, x1, x2, x3 = x[:quarter], x[quarter : 2 * quarter], x[2 * quarter : 3 * quarter], x[3 * quarter :]
+    h0, h1, h2 = scratch[0], scratch[1], scratch[2]
+    for i in range(x0.shape[0]):
+        a, b, c, d = np.float64(x0[i]), np.float64(x1[i]), np.float64(x2[i]), np.float64(x3[i])
+        h0[i] = (a + b) + (c + d)
+        h1[i] = (a * a + b * b) + (c * c + d * d)
+        h2[i] = (abs(a) + abs(b)) + (abs(c) + abs(d))
+    width = quarter // 2
+    while width >= LANES:
+        for k in range(3):
+            low, high = scratch[k, :width], scratch[k, width : 2 * width]
+            for i in range(low.shape[0]):
+                low[i] += high[i]
+        width //= 2
+    for k in range(3):
+        for i in range(LANES):
+            out[1 + k] += scratch[k, i]
 
 
 @njit(**OPTIONS)
