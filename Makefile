@@ -61,8 +61,8 @@ docs-write: $(VENV)/.dev  ## write the generated pages and the README's output a
 	$(BIN)/python tools/docs.py
 	$(BIN)/python tools/readme.py
 
-bench: $(VENV)/.core  ## the performance contract, measured on this machine
-	@$(BIN)/fewbits bench
+bench: $(VENV)/.core  ## the performance contract, measured on this machine and added to bench/history.jsonl
+	@$(BIN)/fewbits bench --history bench/history.jsonl
 
 check: lint types layers docs  ## everything CI checks besides the tests
 

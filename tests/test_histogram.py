@@ -14,7 +14,10 @@ from strategies import NAMES, array
 
 DTYPES = {"bfloat16": ml_dtypes.bfloat16, "float16": np.float16}
 COVERED = [name for name in NAMES if covers(plan(fb.format(name)))]
-SPECS = ["s4@tensor-p90:f32", "e4m3@tensor-46:f32", "e2m1@tensor-46mae:f32", "s4@tensor-46max:f32", "e2m1@tensor:e8m0", "u8@tensor:f32+zero", "u4@tensor:f16+min", "nf4lut@tensor:f32", "s8@tensor-q80:f16", "i4@tensor-half:bf16"]
+SPECS = [
+    "s4@tensor-p90:f32", "e4m3@tensor-46:f32", "e2m1@tensor-46mae:f32", "s4@tensor-46max:f32", "e2m1@tensor:e8m0", "u8@tensor:f32+zero",
+    "u4@tensor:f16+min", "nf4lut@tensor:f32", "s8@tensor-q80:f16", "i4@tensor-half:bf16",
+]  # fmt: skip
 
 
 def values(kind: str, dtype: str) -> np.ndarray:
@@ -30,7 +33,16 @@ def histogram(x: np.ndarray, dtype: str) -> Histogram:
 
 
 def test_what_is_covered() -> None:
-    assert {"fp32", "bf16", "fp8-e4m3", "int8", "fp8-e4m3-tensor", "fp8-e4m3-tensor-mse", "int4-3rms", "int8-p99.99"} <= set(COVERED)
+    assert {
+        "fp32",
+        "bf16",
+        "fp8-e4m3",
+        "int8",
+        "fp8-e4m3-tensor",
+        "fp8-e4m3-tensor-mse",
+        "int4-3rms",
+        "int8-p99.99",
+    } <= set(COVERED)
     assert not {"mxfp4", "nvfp4", "int8-row", "nf4", "nvfp4-hadamard"} & set(COVERED)
     assert all(covers(plan(fb.parse(text))) for text in SPECS)
 

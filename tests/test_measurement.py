@@ -18,7 +18,10 @@ from fewbits.plan import plan
 from fewbits.tensor import Tensor
 from strategies import NAMES, array
 
-FORMATS = ["mxfp4", "nvfp4", "bf16", "bfp8", "int8-row", "nf4-dq", "q4_k", "s4@4x8:f16", "int4-g128-zero", "nvfp4-hadamard", "s4@tensor-mse:f32", "fp0"]
+FORMATS = [
+    "mxfp4", "nvfp4", "bf16", "bfp8", "int8-row", "nf4-dq", "q4_k", "s4@4x8:f16", "int4-g128-zero", "nvfp4-hadamard",
+    "s4@tensor-mse:f32", "fp0",
+]  # fmt: skip
 
 
 class Rows:
@@ -126,7 +129,11 @@ def test_a_16_bit_tensor_is_measured_as_its_values() -> None:
 
 def test_progress_counts_values_times_formats() -> None:
     done: list[int] = []
-    measure_tensor(tensor(array("gauss", (40, 96)).astype(ml_dtypes.bfloat16)), formats(["mxfp4", "fp8-e4m3", "nf4-dq"]), progress=done.append)
+    measure_tensor(
+        tensor(array("gauss", (40, 96)).astype(ml_dtypes.bfloat16)),
+        formats(["mxfp4", "fp8-e4m3", "nf4-dq"]),
+        progress=done.append,
+    )
     assert sum(done) == 3 * 40 * 96
 
 

@@ -30,11 +30,17 @@ def slab_by_slab(f: Format, x: np.ndarray) -> np.ndarray:
     matrices, rows, columns = as_matrices(x.shape)
     flat = x.reshape(matrices * rows, columns)
     known = np.full((1, 1, 1), abs(x).max(initial=0), np.float32) if needs_amax(p) and not how.whole else None
-    parts = [flat[a:b].reshape((matrices, rows, columns) if how.whole else (1, b - a, columns)) for a, b in slabs(x.shape, how)]
+    parts = [
+        flat[a:b].reshape((matrices, rows, columns) if how.whole else (1, b - a, columns))
+        for a, b in slabs(x.shape, how)
+    ]
     return np.concatenate([cpu.quantize(part, p, known).reshape(-1) for part in parts]).reshape(x.shape)
 
 
-@settings(max_examples=250, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=250,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.function_scoped_fixture],
+)
 @given(formats(), st.sampled_from([s for s in SHAPES if math.prod(s)]), st.sampled_from(["gauss", "ties", "positive"]))
 def test_values_do_not_depend_on_slabs(f: Format, shape: tuple[int, ...], kind: str) -> None:
     if f.mean or f.hadamard or f.outliers:
@@ -50,7 +56,10 @@ def test_values_do_not_depend_on_slabs_for_the_catalogue(name: str) -> None:
         assert same_bits(slab_by_slab(fb.format(name), x), fb.quantize(x, name)).all()
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.function_scoped_fixture],
+)
 @given(formats(), st.sampled_from(SHAPES))
 def test_slabs_are_a_partition_of_the_rows(f: Format, shape: tuple[int, ...]) -> None:
     matrices, rows, _ = as_matrices(shape)

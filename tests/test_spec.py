@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 
 import pytest
@@ -31,7 +32,11 @@ MISTAKES = [
     ("e2m1@32-flor:e8m0", 8, "unknown rule 'flor'; did you mean floor?"),
     ("i4@32-p0:f16", 6, "unknown rule 'p0'; did you mean pP?"),
     ("e2m1@32:e8m0+", 13, "unknown option ''; options are min, zero, mean, outliers, hadamard"),
-    ("e2m1@32:e8m0+mni", 13, "unknown option 'mni'; did you mean min or mean?; options are min, zero, mean, outliers, hadamard"),
+    (
+        "e2m1@32:e8m0+mni",
+        13,
+        "unknown option 'mni'; did you mean min or mean?; options are min, zero, mean, outliers, hadamard",
+    ),
     ("u4@32:f16+min+min", 14, "option 'min' is given twice"),
     ("e2m1@32:e4m3+hadamard", 21, "a power of two expected, as in hadamard128"),
     ("e2m1@32:f16+outliers:f16", 20, "a ratio and ':' with an element expected, as in outliers0.01:f16"),
@@ -102,7 +107,11 @@ def test_what_cannot_be_says_why(text: str, reason: str) -> None:
 def test_the_caret_of_an_inner_format_stands_under_it() -> None:
     with pytest.raises(SpecError) as error:
         fb.parse("s4@32:(u4@32-range:f16)")
-    assert str(error.value).split("\n") == ["format 'u4@32-range:f16': rule range needs +min or +zero", "  s4@32:(u4@32-range:f16)", "         ^"]
+    assert str(error.value).split("\n") == [
+        "format 'u4@32-range:f16': rule range needs +min or +zero",
+        "  s4@32:(u4@32-range:f16)",
+        "         ^",
+    ]
 
 
 @pytest.mark.parametrize(("typed", "canonical"), EQUIVALENT)
@@ -129,9 +138,10 @@ def test_text_and_format_round_trip(f: Format) -> None:
 def test_a_damaged_spec_is_a_format_or_one_clear_error(text: str, at: int, inserted: str, removed: int) -> None:
     damaged = text[:at] + inserted + text[at + removed :]
     try:
-        assert fb.parse(str(fb.parse(damaged))) == fb.parse(damaged)
-    except FewbitsError as error:
-        assert str(error)
+        f = fb.parse(damaged)
+    except FewbitsError:
+        return
+    assert fb.parse(str(f)) == f
 
 
 @settings(max_examples=400)
@@ -151,10 +161,8 @@ def test_a_damaged_spec_is_a_format_or_one_clear_error(text: str, at: int, inser
 @example("\x00")
 def test_any_text_is_a_format_or_one_clear_error(text: str) -> None:
     for read in (fb.parse, fb.format):
-        try:
-            read(text)
-        except FewbitsError as error:
-            assert str(error)
+        with contextlib.suppress(FewbitsError):
+            assert str(read(text))
 
 
 def test_a_long_spec_is_refused_before_it_is_read() -> None:
@@ -185,4 +193,8 @@ def test_no_two_rows_share_a_spec_and_every_name_is_its_own() -> None:
 def test_groups_resolve_in_order_without_duplicates() -> None:
     assert [name for name, _ in catalog.resolve(["all"])] == ["mxfp4", "nvfp4", "bf16", "bfp8", "bfp4", "bfp2", "fp0"]
     assert [name for name, _ in catalog.resolve(["catalog"])] == NAMES
-    assert [name for name, _ in catalog.resolve(["e2m1@32:e8m0", "mxfp4", "bf16", "all"])][:3] == ["e2m1@32:e8m0", "bf16", "nvfp4"]
+    assert [name for name, _ in catalog.resolve(["e2m1@32:e8m0", "mxfp4", "bf16", "all"])][:3] == [
+        "e2m1@32:e8m0",
+        "bf16",
+        "nvfp4",
+    ]

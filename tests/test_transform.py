@@ -16,6 +16,8 @@ from fewbits.formats import Outliers
 from fewbits.transform import finite_mean, hadamard, outlier_mask
 from strategies import FLOAT32_MAX, array, same_bits
 
+BLOCKS = ["16", "row", "tensor", "2x8", "flat10", "3x5", "col"]
+
 
 def walsh(size: int) -> np.ndarray:
     """The Walsh–Hadamard matrix by its Kronecker definition."""
@@ -61,8 +63,10 @@ def test_the_mean_is_that_of_the_finite_values_rounded_once() -> None:
 
 
 @settings(max_examples=60)
-@given(st.sampled_from(["16", "row", "tensor", "2x8", "flat10", "3x5", "col"]), st.sampled_from([(40,), (5, 33), (2, 4, 17)]), st.integers(1, 40), st.integers(0, 9))
-def test_outliers_are_the_largest_magnitudes_of_each_block(block: str, shape: tuple[int, ...], percent: int, seed: int) -> None:
+@given(st.sampled_from(BLOCKS), st.sampled_from([(40,), (5, 33), (2, 4, 17)]), st.integers(1, 40), st.integers(0, 9))
+def test_outliers_are_the_largest_magnitudes_of_each_block(
+    block: str, shape: tuple[int, ...], percent: int, seed: int
+) -> None:
     x = array("ties", shape, seed)
     outliers = Outliers(Fraction(percent, 100), element("f16"))
     parsed = parse_block(block)

@@ -15,8 +15,22 @@ from fewbits.errors import DataError, UsageError
 from fewbits.formats import Format
 from strategies import NAMES, SHAPES, Float32, array, arrays, formats, same_bits
 
-FEW = ["mxfp4", "nvfp4", "bfp8", "int4-g128-zero", "nf4-dq", "q4_k", "fp8-e4m3", "fp16", "nvfp4-hadamard", "s4@16:f16+mean", "u4@32:f16+min", "e2m1@32:f16+outliers0.05:f16"]
+FEW = [
+    "mxfp4", "nvfp4", "bfp8", "int4-g128-zero", "nf4-dq", "q4_k", "fp8-e4m3", "fp16", "nvfp4-hadamard", "s4@16:f16+mean",
+    "u4@32:f16+min", "e2m1@32:f16+outliers0.05:f16",
+]  # fmt: skip
 BACKENDS = ["reference", "cpu"]
+MANY = [s for s in SHAPES if math.prod(s) > 1]
+CODED = [
+    "e2m1@16:f32",
+    "s4@8:f32",
+    "nf4lut@flat16:f32",
+    "u4@16:f32+zero",
+    "h4@16:f32",
+    "i8@16:f32",
+    "e5m2@16:f32",
+    "mxi8@16:f32",
+]
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -49,11 +63,11 @@ def test_memory_layout_changes_nothing_and_input_is_left_alone(name: str, backen
         "read-only": read_only,
         "list": x.tolist(),
     }
-    for layout, given in layouts.items():
-        before = np.array(given).tobytes()
-        assert same_bits(fb.quantize(given, name, backend=backend), y).all(), layout
-        assert same_bits(fb.decode(fb.encode(given, name, backend=backend)), y).all(), layout
-        assert np.array(given).tobytes() == before, layout
+    for layout, other in layouts.items():
+        before = np.array(other).tobytes()
+        assert same_bits(fb.quantize(other, name, backend=backend), y).all(), layout
+        assert same_bits(fb.decode(fb.encode(other, name, backend=backend)), y).all(), layout
+        assert np.array(other).tobytes() == before, layout
 
 
 @pytest.mark.parametrize("name", ["fp32", "fp16", "bf16", "fp0", "fp8-e4m3", "mxfp4", "nf4"])
@@ -67,8 +81,10 @@ def test_the_answer_is_own_memory(name: str) -> None:
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
-@given(formats(), st.sampled_from(["gauss", "positive", "zeros", "wide"]), st.sampled_from([s for s in SHAPES if math.prod(s) > 1]), st.integers(0, 99))
-def test_non_finite_values_pass_through_and_both_backends_agree(f: Format, kind: str, shape: tuple[int, ...], seed: int) -> None:
+@given(formats(), st.sampled_from(["gauss", "positive", "zeros", "wide"]), st.sampled_from(MANY), st.integers(0, 99))
+def test_non_finite_values_pass_through_and_both_backends_agree(
+    f: Format, kind: str, shape: tuple[int, ...], seed: int
+) -> None:
     x = array(kind, shape, seed)
     rng = np.random.default_rng(seed)
     x = np.where(rng.random(shape) < 0.2, rng.choice(np.array([np.nan, np.inf, -np.inf], np.float32), shape), x)
@@ -172,7 +188,9 @@ def test_float64_beyond_float32_is_infinite() -> None:
     assert fb.quantize(np.array([1e300, -1e300]), "mxfp4").tolist() == [np.inf, -np.inf]
 
 
-@pytest.mark.parametrize("bad", [np.array(["a"]), np.array([1j]), np.array([None]), np.array(["2020"], "datetime64[s]")])
+@pytest.mark.parametrize(
+    "bad", [np.array(["a"]), np.array([1j]), np.array([None]), np.array(["2020"], "datetime64[s]")]
+)
 def test_what_is_no_number_is_refused(bad: np.ndarray) -> None:
     for verb in (fb.quantize, fb.encode):
         with pytest.raises(DataError, match="numbers expected"):
@@ -207,13 +225,15 @@ def test_codes_have_the_narrowest_type_and_the_shape_of_the_input() -> None:
     assert fb.encode(x, "u4@32:f16+zero").offset.max() < 16
 
 
-@pytest.mark.parametrize("text", ["e2m1@16:f32", "s4@8:f32", "nf4lut@flat16:f32", "u4@16:f32+zero", "h4@16:f32", "i8@16:f32", "e5m2@16:f32", "mxi8@16:f32"])
+@pytest.mark.parametrize("text", CODED)
 def test_every_code_of_a_block_decodes_and_encodes_to_itself(text: str) -> None:
     """Given a block that holds the value of largest magnitude, every other value of the grid is its own reconstruction."""
     f = fb.parse(text)
     values = np.array(f.element.values, np.float32)
     top = values[-1]
-    values = values[np.abs(values) <= top]  # the lowest of two's complement is beyond the largest magnitude that the scale is made for
+    values = values[
+        np.abs(values) <= top
+    ]  # the lowest of two's complement is beyond the largest magnitude that the scale is made for
     bottom = values[0] if f.zero else top
     rows = np.stack([np.full(len(values), top), values, np.full(len(values), bottom)] + [values * 0 + top] * 13, axis=1)
     rows = rows if f.block.kind == "grid" else rows.reshape(1, -1)

@@ -29,7 +29,7 @@ def hadamard(x: Float32, size: int) -> Float32:
     leave float32 are divided by `size` before and multiplied by it after. Saturates.
     """
     whole = x.shape[-1] - x.shape[-1] % size
-    runs = x[..., :whole].reshape(-1, size)
+    runs: Float32 = x[..., :whole].reshape(-1, size)
     big = np.abs(runs).max(axis=1, keepdims=True) > LARGEST / np.float32(size)
     factor = np.where(big, np.float32(1 / size), np.float32(1))
     runs, step = runs * factor, 1
@@ -38,7 +38,7 @@ def hadamard(x: Float32, size: int) -> Float32:
         runs = np.stack((pairs[:, :, 0] + pairs[:, :, 1], pairs[:, :, 0] - pairs[:, :, 1]), axis=2).reshape(-1, size)
         step *= 2
     with np.errstate(over="ignore"):
-        runs = runs * np.float32(1 / np.sqrt(size)) / factor
+        runs = (runs * np.float32(1 / np.sqrt(size)) / factor).astype(np.float32)
     rotated = np.clip(runs, -LARGEST, LARGEST).reshape(*x.shape[:-1], whole)
     return np.concatenate((rotated, x[..., whole:]), axis=-1)
 

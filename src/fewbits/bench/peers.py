@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator
+from importlib import metadata
 from typing import Any
 
 from fewbits import catalog
@@ -12,7 +13,7 @@ from fewbits.bench.sums import sums_of
 from fewbits.bench.timing import Work, best
 from fewbits.plan import Float32
 
-__all__ = ["peers"]
+__all__ = ["peers", "torch_sums"]
 
 CHUNKS = tuple(1 << k for k in range(13, 23))  # values at a time; torch's best is what counts
 TRIAL = 1 << 22
@@ -42,7 +43,8 @@ def _row(
         return Row(what, None, unit, must, goal, "least", f"{package} is not installed")
     work, how = make(module, x)
     theirs, ours = best([work, sums_of(catalog.format(spec), x)], repetitions)
-    detail = f"{package} {getattr(module, '__version__', '')}, {how}: {x.size / theirs / 1e6:.1f} M values/s, ours {x.size / ours / 1e6:.0f}"
+    speed, our_speed = x.size / theirs / 1e6, x.size / ours / 1e6
+    detail = f"{package} {metadata.version(package)}, {how}: {speed:.1f} M values/s, ours {our_speed:.0f}"
     return Row(what, theirs / ours, unit, must, goal, "least", detail)
 
 
@@ -78,14 +80,13 @@ def torch_sums(torch: Any, x: Any) -> tuple[Any, ...]:
 
 
 def _torchao(torchao: Any, x: Float32) -> tuple[list[Work], str]:
-    import torch
-    from torchao.prototype.mx_formats.mx_tensor import MXTensor
-
+    torch = importlib.import_module("torch")
+    tensor = importlib.import_module("torchao.prototype.mx_formats.mx_tensor").MXTensor
     torch.set_num_threads(1)
     parts = torch.from_numpy(x).split(64)
 
     def through(part: Any) -> Any:
-        return MXTensor.to_mx(part, torch.float4_e2m1fn_x2, 32).dequantize(torch.float32)
+        return tensor.to_mx(part, torch.float4_e2m1fn_x2, 32).dequantize(torch.float32)
 
     return [lambda part=part: through(part) for part in parts], "one thread, without sums"  # type: ignore[misc]
 

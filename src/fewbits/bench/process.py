@@ -39,14 +39,26 @@ LIMIT = 1e9
 
 def start_up(repetitions: int) -> Iterator[Row]:
     """Seconds of two commands over those of an empty typer application."""
-    commands = {"empty": ["-c", EMPTY, "--help"], "--help": ["-m", "fewbits", "--help"], "formats": ["-m", "fewbits", "formats"]}
+    commands = {
+        "empty": ["-c", EMPTY, "--help"],
+        "--help": ["-m", "fewbits", "--help"],
+        "formats": ["-m", "fewbits", "formats"],
+    }
     times = dict.fromkeys(commands, float("inf"))
     for _ in range(repetitions):
         for name, arguments in commands.items():
             times[name] = min(times[name], _seconds(arguments))
     for name in ("--help", "formats"):
         detail = f"{times[name]:.3f} s, an empty typer application {times['empty']:.3f} s"
-        yield Row(f"start of fewbits {name}", times[name] - times["empty"], "s over an empty application", 0.15, None, "most", detail)
+        yield Row(
+            f"start of fewbits {name}",
+            times[name] - times["empty"],
+            "s over an empty application",
+            0.15,
+            None,
+            "most",
+            detail,
+        )
 
 
 def compilation() -> Iterator[Row]:
@@ -54,7 +66,15 @@ def compilation() -> Iterator[Row]:
     with tempfile.TemporaryDirectory(prefix="fewbits-bench-") as cache:
         environment = {"NUMBA_CACHE_DIR": cache}
         first, second = (float(_measure(1 << 18, "all", environment)[0]) for _ in range(2))
-    yield Row("compilation in a first run, all seven formats", first - second, "s", 20.0, None, "most", f"first run {first:.1f} s, second {second:.2f} s")
+    yield Row(
+        "compilation in a first run, all seven formats",
+        first - second,
+        "s",
+        20.0,
+        None,
+        "most",
+        f"first run {first:.1f} s, second {second:.2f} s",
+    )
 
 
 def memory(values: int) -> Row:
@@ -68,7 +88,9 @@ def _measure(values: int, formats: str, environment: dict[str, str]) -> list[flo
     import json
 
     arguments = ["-c", MEASURE, str(values), formats]
-    done = subprocess.run([sys.executable, *arguments], env=os.environ | environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, *arguments], env=os.environ | environment, capture_output=True, text=True, check=True
+    )
     found: list[float] = json.loads(done.stdout)
     return found
 

@@ -50,14 +50,14 @@ def sums_of(f: Format, x: Float32) -> list[Callable[[], object]]:
             return top
 
         work += [largest(i) for i in range(len(parts))]
-    return work + [lambda part=part: cpu.sum_errors(part, p, known[0]) for part in parts]  # type: ignore[misc]
+    return work + [lambda part=part: cpu.sum_errors(part, p, known[0]) for part in parts]
 
 
 def against_read(x: Float32, repetitions: int) -> Iterator[Row]:
     """One row a format: time of a read ÷ time of the fused sums."""
     height = SLAB // x.shape[1]
     flat = [x[top : top + height].reshape(-1) for top in range(0, len(x), height)]
-    read = [lambda part=part: np.dot(part, part) for part in flat]  # type: ignore[misc]
+    read = [lambda part=part: np.dot(part, part) for part in flat]
     with one_thread() as threads:
         for spec in (*MUST, *OTHERS):
             f = catalog.format(spec)
@@ -65,7 +65,15 @@ def against_read(x: Float32, repetitions: int) -> Iterator[Row]:
             must = MUST.get(spec)
             detail = f"{x.size / summing / 1e9:.3f} G values/s, read {x.size / reading / 1e9:.2f}; {threads}"
             passes = ", two passes" if needs_amax(plan(f)) else ""
-            yield Row(f"sums of {catalog.name_of(f) or f}{passes}", reading / summing, READ, must, 0.3 if must else None, "least", detail)
+            yield Row(
+                f"sums of {catalog.name_of(f) or f}{passes}",
+                reading / summing,
+                READ,
+                must,
+                0.3 if must else None,
+                "least",
+                detail,
+            )
 
 
 def seven(x: Float32, repetitions: int) -> Row:
@@ -84,9 +92,22 @@ def histogram(values: int, pairs: int, repetitions: int) -> Row:
 
     t = bfloat16(values)
     elements = ("e4m3", "e5m2", "s8", "s4", "e2m1")
-    formats = [catalog.format(f"{e}@tensor-p{100 - i * 0.05:g}:f32") for i in range(-(-pairs // len(elements))) for e in elements]
+    formats = [
+        catalog.format(f"{e}@tensor-p{100 - i * 0.05:g}:f32")
+        for i in range(-(-pairs // len(elements)))
+        for e in elements
+    ]
     one: list[Callable[[], object]] = [lambda: measure_tensor(t, formats[:1])]
     many: list[Callable[[], object]] = [lambda: measure_tensor(t, formats)]
     single, all_of_them = best([one, many], repetitions)
-    detail = f"{len(formats)} pairs in {all_of_them:.3f} s, one in {single:.3f} s, {t.size / 1e6:.0f} M values: {(all_of_them - single) / len(formats) * 1e3:.2f} ms a pair"
-    return Row("(format, clip) pairs from one histogram", all_of_them / single, f"of one pair, for {len(formats)}", None, None, "most", detail)
+    each = (all_of_them - single) / len(formats) * 1e3
+    detail = f"{len(formats)} pairs in {all_of_them:.3f} s, one in {single:.3f} s; {t.size / 1e6:.0f} M values, {each:.2f} ms a pair"
+    return Row(
+        "(format, clip) pairs from one histogram",
+        all_of_them / single,
+        f"of one pair, for {len(formats)}",
+        None,
+        None,
+        "most",
+        detail,
+    )

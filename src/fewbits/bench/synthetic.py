@@ -26,7 +26,9 @@ def bfloat16(values: int) -> Tensor:
     """A bfloat16 tensor in memory, of whole periods."""
     rows = (_rows().view(np.uint32) >> 16).astype(np.uint16)
     patterns = np.tile(rows, (max(values // rows.size, 1), 1))
-    return Tensor("bfloat16", patterns.shape, "bfloat16", patterns.nbytes, f"bfloat16 {patterns.shape}", _Held(patterns))
+    return Tensor(
+        "bfloat16", patterns.shape, "bfloat16", patterns.nbytes, f"bfloat16 {patterns.shape}", _Held(patterns)
+    )
 
 
 def _rows() -> Float32:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -38,10 +39,10 @@ def fastest(work: Work, repetitions: int) -> float:
 def one_thread() -> Iterator[str]:
     """numpy's linear algebra on one thread, where threadpoolctl can say so; the value tells how many there are."""
     try:
-        from threadpoolctl import threadpool_limits
+        limits = importlib.import_module("threadpoolctl").threadpool_limits
     except ImportError:
         asked = os.environ.get("OPENBLAS_NUM_THREADS") == "1"
         yield "one thread" if asked else "threads of numpy.dot not limited (threadpoolctl is not installed)"
         return
-    with threadpool_limits(1):
+    with limits(1):
         yield "one thread"

@@ -50,7 +50,9 @@ def _show(console: Console, rows: list[dict[str, Any]]) -> None:
 
     covered = [row for row in rows if row["verdict"] != "not covered"]
     width = max([len("FORMAT"), *(len(row["format"]) for row in covered)])
-    console.print(styled((f"{'FORMAT':<{width}}  {'ORACLE':<20}{'VERDICT':<18}{'VALUES':>8}{'OTHER':>7}  FIRST", "bold")))
+    console.print(
+        styled((f"{'FORMAT':<{width}}  {'ORACLE':<20}{'VERDICT':<18}{'VALUES':>8}{'OTHER':>7}  FIRST", "bold"))
+    )
     for row in covered:
         first = ""
         if row["verdict"] != "agrees":

@@ -14,8 +14,22 @@ from fewbits.verbs import quantize
 
 __all__ = ["AGREES", "COLUMNS", "DIFFERS", "KNOWN", "NOT_COVERED", "check"]
 
+Example = tuple[str, Float32, Float32, Float32, Mask]  # suite, x, ours, theirs, which differ
 AGREES, DIFFERS, KNOWN, NOT_COVERED = "agrees", "differs", "known difference", "not covered"
-COLUMNS = ("format", "spec", "oracle", "version", "verdict", "values", "differ", "x", "ours", "theirs", "where", "reason")
+COLUMNS = (
+    "format",
+    "spec",
+    "oracle",
+    "version",
+    "verdict",
+    "values",
+    "differ",
+    "x",
+    "ours",
+    "theirs",
+    "where",
+    "reason",
+)
 
 
 def check(formats: Iterable[tuple[str, Format]], oracles: Sequence[Oracle] | None = None) -> Iterator[dict[str, Any]]:
@@ -31,7 +45,9 @@ def check(formats: Iterable[tuple[str, Format]], oracles: Sequence[Oracle] | Non
             answer = oracle.answer(f)
             if answer is not None:
                 covered = True
-                yield {"format": name, "spec": str(f), "oracle": oracle.name, "version": oracle.version} | _compare(f, oracle, answer)
+                yield {"format": name, "spec": str(f), "oracle": oracle.name, "version": oracle.version} | _compare(
+                    f, oracle, answer
+                )
         if not covered:
             nothing = dict.fromkeys(COLUMNS[5:])
             yield {"format": name, "spec": str(f), "oracle": "", "version": "", "verdict": NOT_COVERED} | nothing
@@ -39,7 +55,7 @@ def check(formats: Iterable[tuple[str, Format]], oracles: Sequence[Oracle] | Non
 
 def _compare(f: Format, oracle: Oracle, answer: Answer) -> dict[str, Any]:
     values = differ = 0
-    example: tuple[str, Float32, Float32, Float32, Mask] | None = None
+    example: Example | None = None
     reasons: dict[str, None] = {}
     for suite, x in suites(f).items():
         ours = quantize(x, f)
@@ -67,12 +83,17 @@ def _same(a: Float32, b: Float32) -> Mask:
     return same
 
 
-def _row(verdict: str, values: int, differ: int, example: tuple[str, Float32, Float32, Float32, Mask] | None, reason: str) -> dict[str, Any]:
+def _row(verdict: str, values: int, differ: int, example: Example | None, reason: str) -> dict[str, Any]:
     found: dict[str, Any] = dict.fromkeys(("x", "ours", "theirs", "where"))
     if example is not None:
         suite, x, ours, theirs, mask = example
         at = tuple(int(i) for i in np.argwhere(mask)[0])
-        found = {"x": _exact(x[at]), "ours": _exact(ours[at]), "theirs": _exact(theirs[at]), "where": f"{suite}[{at[0]}, {at[1]}]"}
+        found = {
+            "x": _exact(x[at]),
+            "ours": _exact(ours[at]),
+            "theirs": _exact(theirs[at]),
+            "where": f"{suite}[{at[0]}, {at[1]}]",
+        }
     return {"verdict": verdict, "values": values, "differ": differ} | found | {"reason": reason}
 
 

@@ -11,7 +11,8 @@ __all__ = ["BEYOND_FLOAT32", "SIGN_OF_ZERO", "SUBNORMAL_SCALE", "block_amax", "o
 
 
 def _zeros(f: Format, x: Float32, ours: Float32, theirs: Float32) -> Mask:
-    return (ours == 0) & (theirs == 0)
+    both: Mask = (ours == 0) & (theirs == 0)
+    return both
 
 
 def _beyond(f: Format, x: Float32, ours: Float32, theirs: Float32) -> Mask:

@@ -176,7 +176,8 @@ def _blocks(grid: Grid, plan: Plan, scales: Scales, low: Float32, offsets: Scale
 
 def _divisors(s: Float32) -> Float32:
     """Scales to divide by: infinity, of the sign of the scale, for zero."""
-    return fast.divisors(np.ascontiguousarray(s).reshape(-1)).reshape(s.shape)
+    flat: Float32 = fast.divisors(np.ascontiguousarray(s).reshape(-1))
+    return flat.reshape(s.shape)
 
 
 def _reciprocals(grid: Grid, plan: Plan, s: Float32) -> tuple[Float32, Float32]:

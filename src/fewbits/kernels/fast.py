@@ -130,7 +130,7 @@ def reconstruct(x, divisor, rows, columns, element, window, y):  # type: ignore[
             for start in range(0, x.shape[2], STRIP):
                 stop = min(start + STRIP, x.shape[2])
                 n = stop - start
-                spread(numbers, start, stop, columns, s)
+                spread(numbers, np.int64(start), stop, columns, s)
                 given, out = x[m, r, start:stop], y[m, r, start:stop]
                 round_strip(given, s[:n], lowest, highest, least_exponent, shift, zero, window, out)
                 for i in range(n):
@@ -151,7 +151,7 @@ def sum_errors(x, divisor, rows, columns, element, window, group_rows, group_col
             for left in range(0, x.shape[2], wide):
                 total = out[m if group_rows else 0, top // tall, left // wide]
                 right = min(left + wide, x.shape[2])
-                held = 0
+                held = np.int64(0)
                 for r in range(top, min(top + tall, x.shape[1])):
                     numbers = divisor[m if divisor.shape[0] > 1 else 0, r // rows if divisor.shape[1] > 1 else 0]
                     start = left
@@ -167,19 +167,21 @@ def sum_errors(x, divisor, rows, columns, element, window, group_rows, group_col
                         held += stop - start
                         start = stop
                         if held == STRIP:
-                            held = 0
+                            held = np.int64(0)
                             scales = s
                             if zero_scales:
                                 for i in range(STRIP):
                                     t[i] = _scale(s[i])
                                 scales = t
                             if window:
-                                done = _add_aligned_strip(strip, s, scales, lowest, highest, least_exponent, shift, zero, window, scratch, total)
+                                done = _add_aligned_strip(
+                                    strip, s, scales, lowest, highest, least_exponent, shift, zero, window, scratch, total
+                                )
                             else:
                                 done = _add_strip(strip, s, scales, lowest, highest, least_exponent, shift, zero, window, scratch, total)
                             if not done:
                                 clipped = round_strip(strip, s, lowest, highest, least_exponent, shift, zero, window, y)
-                                add_errors(strip, y, STRIP, clipped, scratch, total)
+                                add_errors(strip, y, strip.shape[0], clipped, scratch, total)
                 if held:
                     clipped = round_strip(a[:held], s[:held], lowest, highest, least_exponent, shift, zero, window, y[:held])
                     add_errors(a, y, held, clipped, scratch, total)
@@ -197,7 +199,7 @@ def sum_unscaled_errors(x, a, group_rows, group_columns, out):  # type: ignore[n
             for left in range(0, x.shape[2], wide):
                 total = out[m if group_rows else 0, top // tall, left // wide]
                 right = min(left + wide, x.shape[2])
-                held = 0
+                held = np.int64(0)
                 for r in range(top, min(top + tall, x.shape[1])):
                     start = left
                     while start < right:
@@ -209,7 +211,7 @@ def sum_unscaled_errors(x, a, group_rows, group_columns, out):  # type: ignore[n
                         start = stop
                         if held == STRIP:
                             _add_unscaled(strip, held, a, y, scratch, total)
-                            held = 0
+                            held = np.int64(0)
                 if held:
                     _add_unscaled(strip, held, a, y, scratch, total)
 

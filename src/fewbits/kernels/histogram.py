@@ -107,7 +107,8 @@ class Histogram:
         errors = []
         for p in plans:
             e = np.abs(cpu.quantize(x, p, known).reshape(-1) - self.values).astype(np.float64)
-            errors.append(float(e.max()) if plan.rule.error == "largest" else _sum(self.counts * (e * e if plan.rule.error == "squared" else e)))
+            each = e * e if plan.rule.error == "squared" else e
+            errors.append(float(e.max()) if plan.rule.error == "largest" else _sum(self.counts * each))
         return plans[int(np.argmin(errors))]
 
     def _clipped(self, plan: Plan, known: Float32 | None) -> NDArray[np.float64]:

@@ -97,7 +97,7 @@ def _store(s, multipliers, target, outer, rows, columns, a, flags, exact, stored
         for r in range(s.shape[1]):
             given, e, q, y = s[m, r], exact[m, r], stored[m, r], values[m, r]
             times = multipliers[m, r]
-            spread(outer[m if outer.shape[0] > 1 else 0, r // rows if outer.shape[1] > 1 else 0], 0, s.shape[2], columns, scale)
+            spread(outer[m if outer.shape[0] > 1 else 0, r // rows if outer.shape[1] > 1 else 0], np.int64(0), s.shape[2], columns, scale)
             for i in range(given.shape[0]):
                 e[i] = given[i] / target * times[i]
             if reciprocal:

@@ -61,8 +61,8 @@ def add_errors(x, y, n, clipped, scratch, total):  # type: ignore[no-untyped-def
         h3[i] = (a + b) + (c + d)
         top = largest(top, largest(largest(to_bits(a), to_bits(b)), largest(to_bits(c), to_bits(d))))
         top_x = largest(top_x, largest(largest(size_bits(x0[i]), size_bits(x1[i])), largest(size_bits(x2[i]), size_bits(x3[i]))))
-    if not add_lanes(scratch, quarter, top, top_x, zeros, clipped, total):
-        add_wide(x, y, n, clipped, total)
+    if not add_lanes(scratch, quarter, top, top_x, zeros, np.float64(clipped), total):
+        add_wide(x, y, n, np.float64(clipped), total)
 
 
 @njit(**OPTIONS)
@@ -76,7 +76,7 @@ def add_lanes(scratch, quarter, top, top_x, zeros, clipped, total):  # type: ign
         return False
     if quarter == 16 * LANES:
         for k in range(4):
-            fold(scratch[k])
+            fold(scratch[k])  # type: ignore[call-arg]
     else:
         width = quarter // 2
         while width >= LANES:
@@ -109,11 +109,13 @@ def ordered(pattern):  # type: ignore[no-untyped-def]
 
 @njit(inline="always", **OPTIONS)
 def made(x, y):  # type: ignore[no-untyped-def]
+    """1 where y became zero and x was not."""
     return np.int32(1) if (y == np.float32(0)) & (x != np.float32(0)) else np.int32(0)
 
 
 @njit(inline="always", **OPTIONS)
 def size_bits(x):  # type: ignore[no-untyped-def]
+    """The bits of |x|."""
     return bit_and(to_bits(x), MAGNITUDE)
 
 
@@ -154,7 +156,7 @@ def sum_errors(x, y, clipped, group_rows, group_columns, out):  # type: ignore[n
             for left in range(0, x.shape[2], wide):
                 total = out[m if group_rows else 0, top // tall, left // wide]
                 right = min(left + wide, x.shape[2])
-                held = 0
+                held = np.int64(0)
                 for r in range(top, min(top + tall, x.shape[1])):
                     start = left
                     while start < right:
@@ -166,10 +168,10 @@ def sum_errors(x, y, clipped, group_rows, group_columns, out):  # type: ignore[n
                         held += stop - start
                         start = stop
                         if held == STRIP:
-                            add_errors(a, b, held, 0.0, scratch, total)
-                            held = 0
+                            add_errors(a, b, held, np.int32(0), scratch, total)
+                            held = np.int64(0)
                 if held:
-                    add_errors(a, b, held, 0.0, scratch, total)
+                    add_errors(a, b, held, np.int32(0), scratch, total)
     out[0, 0, 0, 6] += clipped
 
 

@@ -47,7 +47,7 @@ def _top(width: int) -> Any:
             patterns = builder.load(_pointer(context, builder, signature.args[0], values[0], values[1], kind), align=4)
             sizes = builder.and_(patterns, ir.Constant(kind, [0x7FFFFFFF] * width))
             name = f"llvm.vector.reduce.umax.v{width}i32"
-            reduce = cgutils.get_or_insert_function(builder.module, ir.FunctionType(WORD, (kind,)), name)
+            reduce = cgutils.get_or_insert_function(builder.module, ir.FunctionType(WORD, (kind,)), name)  # type: ignore[no-untyped-call]
             return builder.call(reduce, (sizes,))
 
         return types.int32(array, types.intp), generate

@@ -17,7 +17,13 @@ MAPS = {"dyn8": "create_dynamic_map", "lin8": "create_linear_map"}
 
 def answer(f: Format) -> Answer | None:
     """Tables in flat blocks with float32 scales."""
-    flat = f.block is not None and f.block.kind == "flat" and str(f.scale) == "f32" and str(f.rule) == "bnb" and not f.options
+    flat = (
+        f.block is not None
+        and f.block.kind == "flat"
+        and str(f.scale) == "f32"
+        and str(f.rule) == "bnb"
+        and not f.options
+    )
     if not flat or f.block is None:
         return None
     columns, name = f.block.columns, f.element.name

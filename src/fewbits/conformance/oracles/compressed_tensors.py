@@ -26,13 +26,28 @@ def answer(f: Format) -> Answer | None:
         strategy = QuantizationStrategy.TENSOR
     elif not columns:
         strategy = QuantizationStrategy.CHANNEL
-    where = {"strategy": strategy, "group_size": columns or None} if strategy is QuantizationStrategy.GROUP else {"strategy": strategy}
+    where = (
+        {"strategy": strategy, "group_size": columns or None}
+        if strategy is QuantizationStrategy.GROUP
+        else {"strategy": strategy}
+    )
     rule, scale = str(f.rule), str(f.scale)
-    if f.element.kind == "integer" and scale == "f32" and rule in ("half", "shiftrange") and f.element.lowest < -f.element.highest:
+    if (
+        f.element.kind == "integer"
+        and scale == "f32"
+        and rule in ("half", "shiftrange")
+        and f.element.lowest < -f.element.highest
+    ):
         args = QuantizationArgs(num_bits=f.element.bits, type=QuantizationType.INT, symmetric=not f.zero, **where)
         return lambda x: through(x, args)
     if f.element.name in FLOATS and scale == "e8m0" and rule == "even1" and columns == 32:
-        args = QuantizationArgs(num_bits=FLOATS[f.element.name], type=QuantizationType.FLOAT, symmetric=True, scale_dtype=torch.uint8, **where)
+        args = QuantizationArgs(
+            num_bits=FLOATS[f.element.name],
+            type=QuantizationType.FLOAT,
+            symmetric=True,
+            scale_dtype=torch.uint8,
+            **where,
+        )
         return lambda x: through(x, args)
     return None
 
@@ -52,4 +67,11 @@ def through(x: Float32, args: Any) -> Float32:
     return np.asarray(fake_quantize(t, scale, zero, args).float().numpy())
 
 
-ORACLE = Oracle("compressed-tensors", "compressed_tensors", answer, (SIGN_OF_ZERO, SUBNORMAL_SCALE, BEYOND_FLOAT32), version_of("compressed-tensors"))
+KNOWN = (SIGN_OF_ZERO, SUBNORMAL_SCALE, BEYOND_FLOAT32)
+ORACLE = Oracle(
+    "compressed-tensors",
+    "compressed_tensors",
+    answer,
+    (SIGN_OF_ZERO, SUBNORMAL_SCALE, BEYOND_FLOAT32),
+    version_of("compressed-tensors"),
+)

@@ -22,7 +22,13 @@ def answer(f: Format) -> Answer | None:
     if f.block is None:
         return None if info is INTEGER else lambda x: rounded(x, info)
     rule = f.rule
-    floor = rule is not None and rule.scale_rounding == "down" and not rule.align and rule.tie == "even" and rule.log2 == "exact"
+    floor = (
+        rule is not None
+        and rule.scale_rounding == "down"
+        and not rule.align
+        and rule.tie == "even"
+        and rule.log2 == "exact"
+    )
     in_rows = f.block.kind == "grid" and f.block.rows == 1 and f.block.columns > 0
     if not (floor and in_rows and f.scale is not None and f.scale.element.kind == "exponent"):
         return None
@@ -37,14 +43,17 @@ def values(info: gfloat.FormatInfo) -> tuple[float, ...]:
 
 def rounded(x: Float32, info: gfloat.FormatInfo) -> Float32:
     """Nearest even, saturating."""
-    return gfloat.round_ndarray(info, x.astype(np.float64), gfloat.RoundMode.TiesToEven, sat=True).astype(np.float32)
+    return np.asarray(
+        gfloat.round_ndarray(info, x.astype(np.float64), gfloat.RoundMode.TiesToEven, sat=True), np.float32
+    )
 
 
 def scaled(x: Float32, info: gfloat.FormatInfo, emax: int, columns: int) -> Float32:
     """gfloat's scale of each block, its rounding of the quotients: `quantize_block`, for many blocks at once."""
     blocks = x.astype(np.float64).reshape(-1, columns)
     scales = np.array([gfloat.compute_scale_amax(emax, block) for block in blocks])[:, None]
-    return (gfloat.round_ndarray(info, blocks / scales, gfloat.RoundMode.TiesToEven, sat=True) * scales).astype(np.float32).reshape(x.shape)
+    q = np.asarray(gfloat.round_ndarray(info, blocks / scales, gfloat.RoundMode.TiesToEven, sat=True))
+    return np.asarray(q * scales, np.float32).reshape(x.shape)
 
 
 ORACLE = Oracle("gfloat", "gfloat", answer, (SIGN_OF_ZERO,), version_of("gfloat"))
