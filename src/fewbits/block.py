@@ -69,7 +69,12 @@ class Grid:
 
 def parse_block(text: str) -> Block | None:
     """The block of its text, or None."""
-    named = {"row": Block("grid", 1), "col": Block("grid", WHOLE, 1), "matrix": Block("grid"), "tensor": Block("tensor")}
+    named = {
+        "row": Block("grid", 1),
+        "col": Block("grid", WHOLE, 1),
+        "matrix": Block("grid"),
+        "tensor": Block("tensor"),
+    }
     if text in named:
         return named[text]
     if m := re.fullmatch(r"(flat)?([1-9]\d{0,8})", text):

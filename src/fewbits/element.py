@@ -115,7 +115,9 @@ def _float(name: str, unsigned: bool, e: int, m: int, suffix: str | None) -> Ele
     ocp = None if unsigned else OCP_SPECIALS.get((e, m))
     specials = suffix or ocp or "all"
     if not 1 <= e <= 8 or bits > MAX_BITS or (specials == "ieee" and e < 2):
-        raise UsageError(f"element '{name}': 1 to 8 exponent bits and at most {MAX_BITS} bits are allowed, not e{e} and {bits} bits")
+        raise UsageError(
+            f"element '{name}': 1 to 8 exponent bits and at most {MAX_BITS} bits are allowed, not e{e} and {bits} bits"
+        )
     if specials.endswith("fnuz") and unsigned:
         raise UsageError(f"element '{name}': fnuz takes the code of -0, which an unsigned element does not have")
     if specials == "fn" and m == 0:
@@ -188,8 +190,8 @@ def _decoded(e: Element) -> tuple[float, ...]:
         return tuple(_twos(c, e.bits) + 0.5 for c in codes)
     if e.kind == "integer":
         step = 2.0 ** (e.min_exponent - e.mantissa_bits)
-        values = (float(c if e.integer == "u" else _twos(c, e.bits)) * step for c in codes)
-        return tuple(v if e.lowest <= v <= e.highest else math.nan for v in values)
+        steps = (float(c if e.integer == "u" else _twos(c, e.bits)) * step for c in codes)
+        return tuple(v if e.lowest <= v <= e.highest else math.nan for v in steps)
     return tuple(_decode_float(e, c) for c in codes)
 
 
@@ -212,7 +214,11 @@ def _decode_float(e: Element, code: int) -> float:
         return math.nan if m else (-math.inf if negative else math.inf)
     if top and e.specials == "fn" and m == 2**e.mantissa_bits - 1:
         return math.nan
-    value = math.ldexp(m, e.min_exponent - e.mantissa_bits) if exponent == 0 else math.ldexp(1 + m / 2**e.mantissa_bits, exponent - e.bias)
+    value = (
+        math.ldexp(m, e.min_exponent - e.mantissa_bits)
+        if exponent == 0
+        else math.ldexp(1 + m / 2**e.mantissa_bits, exponent - e.bias)
+    )
     return -value if negative else value
 
 

@@ -117,14 +117,19 @@ class _Run:
             merged |= self._from_histogram(counted, histogram)
         groups = None
         if self.rows is not None:
-            groups = [(_merged(SIGNAL, [s]), [_merged(ERROR, [found[i][0][g]]) for i in slabbed]) for g, s in enumerate(signals)]
+            groups = [
+                (_merged(SIGNAL, [s]), [_merged(ERROR, [found[i][0][g]]) for i in slabbed])
+                for g, s in enumerate(signals)
+            ]
         ordered = [merged[i] for i in range(len(self.plans))]
         return Measurement(total, [e for e, _ in ordered], [s for _, s in ordered], groups)
 
     def _signals(self) -> list[NDArray[np.float64]]:
         """Sums of x, one per row range (one in all where none were asked for)."""
         parts = [self._spans(Cut(), r) for r in self._ranges()]
-        done = list(self.pool.map(lambda span: cpu.sum_signal(self.source.read(*span)), [s for part in parts for s in part]))
+        done = list(
+            self.pool.map(lambda span: cpu.sum_signal(self.source.read(*span)), [s for part in parts for s in part])
+        )
         return _regrouped(done, parts, _join_signals)
 
     def _errors(self, how: Cut, indices: list[int], amax: float) -> dict[int, tuple[list[NDArray[np.float64]], float]]:
@@ -207,7 +212,9 @@ def _sum_errors(x: Float32, p: Plan, amax: float) -> NDArray[np.float64]:
     return total
 
 
-def _regrouped(results: Sequence[Any], parts: Sequence[Sequence[Rows]], join: Callable[[Sequence[Any]], Any]) -> list[Any]:
+def _regrouped(
+    results: Sequence[Any], parts: Sequence[Sequence[Rows]], join: Callable[[Sequence[Any]], Any]
+) -> list[Any]:
     """Results of all spans, joined per part, in order."""
     joined, at = [], 0
     for part in parts:
@@ -220,7 +227,9 @@ def _join_signals(parts: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
     total = np.zeros(sums.SIGNALS)
     total[5:7] = np.inf, -np.inf
     for p in parts:
-        total = np.concatenate((total[:4] + p[:4], [max(total[4], p[4]), min(total[5], p[5]), max(total[6], p[6])], total[7:] + p[7:]))
+        total = np.concatenate(
+            (total[:4] + p[:4], [max(total[4], p[4]), min(total[5], p[5]), max(total[6], p[6])], total[7:] + p[7:])
+        )
     return total
 
 

@@ -123,7 +123,9 @@ def rounding(e: Element, mode: int, clear_zero: bool = False) -> Rounding:
     form = {"wide": BINADE, "zero": NOTHING, "table": TABLE}.get(e.kind, BINADE)
     form = TABLE if mode in (DOWN, CEILING) else {"f32": EXACT, "bf16": BRAIN}.get(e.name, form)
     step = 2.0 ** (e.min_exponent - e.mantissa_bits)
-    overflow = e.highest + math.ldexp(1, e.emax - e.mantissa_bits - 1) if e.kind == "wide" and form == BINADE else math.inf
+    overflow = (
+        e.highest + math.ldexp(1, e.emax - e.mantissa_bits - 1) if e.kind == "wide" and form == BINADE else math.inf
+    )
     return Rounding(
         form, mode, e.lowest, e.highest, e.min_exponent, e.mantissa_bits, e.negative_zero and not clear_zero, overflow,
         step if e.kind != "table" else (e.smallest if e.highest > 0 else 0.0), e,
@@ -181,7 +183,9 @@ def _least(e: Element, parent: Rule) -> float:
 
 def _cuts(e: Element, mode: int) -> Float32:
     """Least float32 from which on a value rounds to the next one, for every adjacent pair."""
-    return np.array([_cut(e, a, b, i, mode) for i, (a, b) in enumerate(zip(e.values, e.values[1:], strict=False))], np.float32)
+    return np.array(
+        [_cut(e, a, b, i, mode) for i, (a, b) in enumerate(zip(e.values, e.values[1:], strict=False))], np.float32
+    )
 
 
 def _cut(e: Element, a: float, b: float, index: int, mode: int) -> np.float32:

@@ -12,7 +12,7 @@ from typing import Any
 
 from fewbits.errors import UnknownName
 
-PATTERNS = {"pP": r"p(\d+(?:\.\d+)?)", "Krms": r"(\d+(?:\.\d+)?)rms"}
+PATTERNS = {"pP": r"p(\d{1,3}(?:\.\d{1,12})?)", "Krms": r"(\d{1,6}(?:\.\d{1,12})?)rms"}
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,10 @@ def rule(name: str) -> Rule:
     rows = _rows()
     for row, pattern in PATTERNS.items():
         if (m := re.fullmatch(pattern, name)) and _allowed(row, Fraction(m[1])):
-            return Rule(**rows[row] | {"name": name, "parameter": Fraction(m[1])})
+            number = f"{float(m[1]):.12f}".rstrip("0").rstrip(".")  # one name for 3rms and 3.0rms
+            return Rule(
+                **rows[row] | {"name": row.replace("P", number).replace("K", number), "parameter": Fraction(number)}
+            )
     if name not in rows or name in PATTERNS:
         raise UnknownName(f"unknown rule '{name}'; rules are {', '.join(rows)} with P a percentage and K a number")
     return Rule(**rows[name])

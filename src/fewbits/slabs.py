@@ -32,7 +32,11 @@ def cut(plan: Plan, shape: Shape) -> Cut:
     """The slabs that hold every block, and every block of scales, whole; a scale of the whole tensor is known beforehand."""
     f = plan.format
     _, rows, columns = as_matrices(shape)
-    height, entries, flat = 1, columns, 0  # rows per row of the level's array, its columns, values per block once it is flat
+    height, entries, flat = (
+        1,
+        columns,
+        0,
+    )  # rows per row of the level's array, its columns, values per block once it is flat
     if f.mean or ((f.hadamard or f.outliers) and needs_amax(plan)):  # the largest magnitude is not that of x
         return WHOLE
     for at, level in enumerate(plan.levels):

@@ -42,7 +42,9 @@ class _Parser:
     def whole(self) -> Format:
         result = self.format(options=True)
         if self.at < len(self.text):
-            raise self.wrong("end of the spec expected" if self.peek() not in "@:-" else f"'{self.peek()}' is not allowed here")
+            raise self.wrong(
+                "end of the spec expected" if self.peek() not in "@:-" else f"'{self.peek()}' is not allowed here"
+            )
         return result
 
     def format(self, options: bool) -> Format:
@@ -91,14 +93,20 @@ class _Parser:
             return rule(word)
         except UsageError:
             known = rules.names()
-            raise SpecError(self.text, start, f"unknown rule '{word}'{_nearest(word, known) or '; rules are ' + ', '.join(known)}") from None
+            raise SpecError(
+                self.text, start, f"unknown rule '{word}'{_nearest(word, known) or '; rules are ' + ', '.join(known)}"
+            ) from None
 
     def block(self) -> Any:
         start, word = self.at, self.word(r"[a-z0-9]+")
         found = parse_block(word)
         if found is None:
             near = _nearest(word, ("row", "col", "matrix", "tensor", "flat64"))
-            raise SpecError(self.text, start, f"unknown block '{word}'{near}; N, RxC, row, col, matrix, tensor and flatN are allowed")
+            raise SpecError(
+                self.text,
+                start,
+                f"unknown block '{word}'{near}; N, RxC, row, col, matrix, tensor and flatN are allowed",
+            )
         return found
 
     def option(self, fields: dict[str, Any]) -> None:
@@ -122,7 +130,9 @@ class _Parser:
             fields[key] = int(size)
         else:
             known = ("min", "zero", "mean", "outliers", "hadamard")
-            raise SpecError(self.text, start, f"unknown option '{word}'{_nearest(word, known)}; options are {', '.join(known)}")
+            raise SpecError(
+                self.text, start, f"unknown option '{word}'{_nearest(word, known)}; options are {', '.join(known)}"
+            )
 
     def word(self, pattern: str) -> str:
         m = re.compile(pattern).match(self.text, self.at)

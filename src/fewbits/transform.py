@@ -52,7 +52,9 @@ def outlier_mask(x: Float32, grid: Grid, outliers: Outliers) -> NDArray[np.bool_
         for top in range(0, grid.shape[1], grid.rows):
             band = magnitude[m, top : top + grid.rows]
             for left, right in _spans(grid):
-                block = band[:, left:right].reshape(band.shape[0], -1, min(grid.columns, right - left)).transpose(1, 0, 2)
+                block = (
+                    band[:, left:right].reshape(band.shape[0], -1, min(grid.columns, right - left)).transpose(1, 0, 2)
+                )
                 flat = np.ascontiguousarray(block).reshape(block.shape[0], -1)
                 chosen = _largest(flat, outliers.count(flat.shape[1])).reshape(block.shape)
                 mask[m, top : top + grid.rows, left:right] = chosen.transpose(1, 0, 2).reshape(band.shape[0], -1)

@@ -74,7 +74,9 @@ def as_float32(x: ArrayLike) -> NDArray[np.float32]:
     """Numbers as float32, ties to even; what is beyond its range becomes infinite. Raises `DataError` for what is no number."""
     a = np.asarray(x)
     if a.dtype.kind not in NUMBERS and "float" not in a.dtype.name:
-        raise DataError(f"numbers expected (float16, bfloat16, float32, float64 or integers), not an array of {a.dtype}")
+        raise DataError(
+            f"numbers expected (float16, bfloat16, float32, float64 or integers), not an array of {a.dtype}"
+        )
     with np.errstate(over="ignore", invalid="ignore"):
         return a.astype(np.float32)
 

@@ -43,7 +43,7 @@ def _huge(f: Format, x: Float32, ours: Float32, theirs: Float32) -> Mask:
 
 BEYOND_FLOAT32 = Known("the range of the block, or its rounded largest value, leaves float32 in the package", _huge)
 SIGN_OF_ZERO = Known("zeros of the other sign", _zeros)
-SUBNORMAL_SCALE = Known("blocks whose scale is 2^-127 or rounds to it", _tiny)
+SUBNORMAL_SCALE = Known("blocks so small that their scale is subnormal in float32, or nearly", _tiny)
 
 
 def overflow(becomes: str) -> Known:

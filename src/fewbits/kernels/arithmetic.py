@@ -31,7 +31,13 @@ from fewbits.kernels.bits import (
 )
 from fewbits.plan import AWAY, BINADE, BRAIN, EVEN, LOW, NOTHING, TABLE, UP, Float32, Rounding
 
-OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy", "boundscheck": False, "fastmath": False}
+OPTIONS: dict[str, Any] = {
+    "nogil": True,
+    "cache": True,
+    "error_model": "numpy",
+    "boundscheck": False,
+    "fastmath": False,
+}
 
 FEW_CUTS = 16  # up to so many, counting them beats searching
 DOUBLE = 100  # binade arithmetic in float64, for elements whose M would leave float32

@@ -31,7 +31,9 @@ def _unary(result: Any, argument: Any, generate: Generate) -> Any:
 def _binary(generate: Generate) -> Any:
     @intrinsic
     def operation(typing: Any, a: Any, b: Any) -> Any:
-        return types.int32(types.int32, types.int32), lambda context, builder, signature, values: generate(builder, *values)
+        return types.int32(types.int32, types.int32), lambda context, builder, signature, values: generate(
+            builder, *values
+        )
 
     return operation
 

@@ -18,7 +18,11 @@ def cut(x: Float32, grid: Grid) -> Float32:
     m, gr, gc = grid.counts
     full = np.full((m, gr * grid.rows, gc * grid.columns), np.nan, np.float32)
     full[:, : x.shape[1], : x.shape[2]] = x
-    return full.reshape(m, gr, grid.rows, gc, grid.columns).transpose(0, 1, 3, 2, 4).reshape(m, gr, gc, grid.rows * grid.columns)
+    return (
+        full.reshape(m, gr, grid.rows, gc, grid.columns)
+        .transpose(0, 1, 3, 2, 4)
+        .reshape(m, gr, gc, grid.rows * grid.columns)
+    )
 
 
 def uncut(blocks: Float32, grid: Grid) -> Float32:
@@ -38,7 +42,9 @@ def statistics(blocks: Float32, level: Level, zero: bool = False) -> tuple[Float
         return none, amax
     if level.statistic == "signed":
         first = np.argmax(magnitude, axis=-1)[..., None]
-        return none, np.take_along_axis(np.where(missing, np.float32(0), blocks), first, axis=-1)[..., 0] + np.float32(0)
+        return none, np.take_along_axis(np.where(missing, np.float32(0), blocks), first, axis=-1)[..., 0] + np.float32(
+            0
+        )
     if level.statistic in ("range", "sides"):
         empty = missing.all(axis=-1)
         low = np.where(empty, np.float32(0), np.where(missing, np.float32(np.inf), blocks).min(axis=-1)) + np.float32(0)
@@ -53,10 +59,18 @@ def statistics(blocks: Float32, level: Level, zero: bool = False) -> tuple[Float
     counts = (~missing).sum(axis=-1)
     if level.statistic == "rms":
         squares = lane_sum(np.where(missing, 0, blocks).astype(np.float64) ** 2)
-        return none, np.minimum(float(level.parameter) * np.sqrt(squares / np.maximum(counts, 1)), np.finfo(np.float32).max).astype(np.float32)
+        return none, np.minimum(
+            float(level.parameter) * np.sqrt(squares / np.maximum(counts, 1)), np.finfo(np.float32).max
+        ).astype(np.float32)
     ranked = np.sort(np.where(missing, np.float32(np.inf), magnitude), axis=-1)
     p = level.parameter
-    index = np.array([[max(math.ceil(int(n) * p / 100) - 1, 0) for n in row] for row in counts.reshape(-1, max(counts.shape[-1], 1))], np.int64)
+    index = np.array(
+        [
+            [max(math.ceil(int(n) * p / 100) - 1, 0) for n in row]
+            for row in counts.reshape(-1, max(counts.shape[-1], 1))
+        ],
+        np.int64,
+    )
     picked = np.take_along_axis(ranked, index.reshape(counts.shape)[..., None], axis=-1)[..., 0]
     return none, np.where(counts == 0, np.float32(0), picked).astype(np.float32)
 

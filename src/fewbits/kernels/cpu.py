@@ -85,7 +85,16 @@ def sum_signal(x: Float32) -> np.ndarray:
 def is_fast(plan: Plan) -> bool:
     """Whether the loops of `fast` do: binade elements, ties to even, values divided by the stored scale."""
     level, rule = plan.levels[0], plan.rule
-    if not plan.scaled or rule is None or rule.search or rule.outer != "direct" or plan.exact or plan.offset or plan.zero_point or level.reciprocal:
+    if (
+        not plan.scaled
+        or rule is None
+        or rule.search
+        or rule.outer != "direct"
+        or plan.exact
+        or plan.offset
+        or plan.zero_point
+        or level.reciprocal
+    ):
         return False
     element = arguments(level.rounding)
     return element.form == BINADE and element.mode == EVEN
@@ -122,7 +131,11 @@ def _scale(x: Float32, plan: Plan, known: Float32 | None) -> Scaled:
     assert level.block is not None
     grid = level.block.grid(x.shape)
     x = x.reshape(grid.shape)
-    low, statistic = (np.zeros_like(known), known) if known is not None and len(plan.levels) == 2 else statistics(x, grid, level, plan.zero_point)
+    low, statistic = (
+        (np.zeros_like(known), known)
+        if known is not None and len(plan.levels) == 2
+        else statistics(x, grid, level, plan.zero_point)
+    )
     to_scales = scaler(statistic, plan, known)
     offsets = _offsets(low, plan)
 
@@ -155,7 +168,9 @@ def _best(x: Float32, plan: Plan, prepared: Callable[[Float32], Scaled], grid: G
     return choice
 
 
-def _blocks(grid: Grid, plan: Plan, scales: Scales, low: Float32, offsets: Scales | None, zero_points: Float32 | None) -> Blocks:
+def _blocks(
+    grid: Grid, plan: Plan, scales: Scales, low: Float32, offsets: Scales | None, zero_points: Float32 | None
+) -> Blocks:
     level, rule = plan.levels[0], plan.rule
     assert rule is not None
     element = arguments(level.rounding)

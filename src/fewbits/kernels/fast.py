@@ -101,7 +101,9 @@ def _make_add_strip(aligned: bool) -> Any:
             a, b, c, d = abs(a), abs(b), abs(c), abs(d)
             h3[i] = (a + b) + (c + d)
             top = largest(top, largest(largest(to_bits(a), to_bits(b)), largest(to_bits(c), to_bits(d))))
-            top_x = largest(top_x, largest(largest(size_bits(x0[i]), size_bits(x1[i])), largest(size_bits(x2[i]), size_bits(x3[i]))))
+            top_x = largest(
+                top_x, largest(largest(size_bits(x0[i]), size_bits(x1[i])), largest(size_bits(x2[i]), size_bits(x3[i])))
+            )
         return add_lanes(scratch, q, top, top_x, zeros, np.float64(clipped), total)
 
     return add_strip
@@ -141,7 +143,12 @@ def reconstruct(x, divisor, rows, columns, element, window, y):  # type: ignore[
 def sum_errors(x, divisor, rows, columns, element, window, group_rows, group_columns, out):  # type: ignore[no-untyped-def]
     """As `sums.sum_errors`, with reconstructions that never leave the cache."""
     lowest, highest, least_exponent, shift, zero = element
-    a, s, y, t = np.empty(STRIP, np.float32), np.empty(STRIP, np.float32), np.empty(STRIP, np.float32), np.empty(STRIP, np.float32)
+    a, s, y, t = (
+        np.empty(STRIP, np.float32),
+        np.empty(STRIP, np.float32),
+        np.empty(STRIP, np.float32),
+        np.empty(STRIP, np.float32),
+    )
     scratch = np.empty((4, STRIP // 4), np.float32)
     zero_scales = _any_infinite(divisor)
     tall = group_rows if group_rows else x.shape[1]
@@ -175,15 +182,39 @@ def sum_errors(x, divisor, rows, columns, element, window, group_rows, group_col
                                 scales = t
                             if window:
                                 done = _add_aligned_strip(
-                                    strip, s, scales, lowest, highest, least_exponent, shift, zero, window, scratch, total
+                                    strip,
+                                    s,
+                                    scales,
+                                    lowest,
+                                    highest,
+                                    least_exponent,
+                                    shift,
+                                    zero,
+                                    window,
+                                    scratch,
+                                    total,
                                 )
                             else:
-                                done = _add_strip(strip, s, scales, lowest, highest, least_exponent, shift, zero, window, scratch, total)
+                                done = _add_strip(
+                                    strip,
+                                    s,
+                                    scales,
+                                    lowest,
+                                    highest,
+                                    least_exponent,
+                                    shift,
+                                    zero,
+                                    window,
+                                    scratch,
+                                    total,
+                                )
                             if not done:
                                 clipped = round_strip(strip, s, lowest, highest, least_exponent, shift, zero, window, y)
                                 add_errors(strip, y, strip.shape[0], clipped, scratch, total)
                 if held:
-                    clipped = round_strip(a[:held], s[:held], lowest, highest, least_exponent, shift, zero, window, y[:held])
+                    clipped = round_strip(
+                        a[:held], s[:held], lowest, highest, least_exponent, shift, zero, window, y[:held]
+                    )
                     add_errors(a, y, held, clipped, scratch, total)
 
 

@@ -65,7 +65,9 @@ def reconstruct(x, blocks, elements, y):  # type: ignore[no-untyped-def]
                 given, q, out = x[m, r, start:stop], elements[m, r, start:stop], y[m, r, start:stop]
                 _to_elements(given, strip[0, :n], strip[1, :n], strip[3, :n], blocks.window, v[:n])
                 if blocks.has_zero_point:
-                    clipped += _round_to_zero_point(v[:n], strip[5, :n], strip[2, :n], lowest, highest, blocks.added_before, given, q, out)
+                    clipped += _round_to_zero_point(
+                        v[:n], strip[5, :n], strip[2, :n], lowest, highest, blocks.added_before, given, q, out
+                    )
                 else:
                     round_all(v[:n], blocks.element, q)
                     clipped += _from_elements(given, v[:n], strip[2, :n], strip[4, :n], lowest, highest, q, out)

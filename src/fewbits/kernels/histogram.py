@@ -35,9 +35,16 @@ def covers(plan: Plan) -> bool:
     if f.mean or f.hadamard or f.outliers:
         return False
     level = plan.levels[0]
-    whole = level.block is not None and level.block.kind == "tensor" and len(plan.levels) == 2 and level.statistic != "signed"
+    whole = (
+        level.block is not None
+        and level.block.kind == "tensor"
+        and len(plan.levels) == 2
+        and level.statistic != "signed"
+    )
     ranged = level.statistic == "range"
-    return not plan.scaled or (whole and not (ranged and len(plan.multipliers)) and not (plan.rule and plan.rule.search))
+    return not plan.scaled or (
+        whole and not (ranged and len(plan.multipliers)) and not (plan.rule and plan.rule.search)
+    )
 
 
 @dataclass(frozen=True)
@@ -64,7 +71,9 @@ class Histogram:
         v, n = self.values.astype(np.float64), self.counts
         size = np.abs(v)
         extremes = (size.max(), v.min(), v.max()) if len(v) else (0.0, np.inf, -np.inf)
-        return np.array([n.sum(), _sum(n * v), _sum(n * v * v), _sum(n * size), *extremes, self.nan, self.infinite, n[v == 0].sum()])
+        return np.array(
+            [n.sum(), _sum(n * v), _sum(n * v * v), _sum(n * size), *extremes, self.nan, self.infinite, n[v == 0].sum()]
+        )
 
     def errors(self, plan: Plan) -> NDArray[np.float64]:
         """What `cpu.sum_errors` gives for the tensor, shape (7,)."""

@@ -14,16 +14,12 @@ import numpy as np
 from fewbits.kernels import search_reference
 from fewbits.kernels.blocks import ERRORS, cut, statistics, uncut
 from fewbits.kernels.rounded import Rounded, Scales
+from fewbits.kernels.rounding import round_to
 from fewbits.kernels.searched import searched
 from fewbits.plan import (
-    BINADE,
-    BRAIN,
     CEILING,
     DOWN,
-    EXACT,
     HALF,
-    NOTHING,
-    UP,
     Float32,
     Level,
     Plan,
@@ -93,7 +89,9 @@ def _apply(blocks: Float32, scales: Scales, lows: Float32, offsets: Scales | Non
     s = (scales.exact if plan.exact else scales.values)[..., None]
     if plan.zero_point:
         e = level.rounding
-        z = np.clip(np.rint(np.float32(e.lowest) - divide(lows, scales.values)), np.float32(e.lowest), np.float32(e.highest))
+        z = np.clip(
+            np.rint(np.float32(e.lowest) - divide(lows, scales.values)), np.float32(e.lowest), np.float32(e.highest)
+        )
         z = np.where(scales.values == 0, np.float32(max(e.lowest, 0)), z).astype(np.float32)[..., None]
         v = _divided(blocks, s, level, short=_short(blocks, level))
         whole = np.rint(v) + z if rule.zero_point == "after" else np.rint(v + z)
@@ -103,7 +101,11 @@ def _apply(blocks: Float32, scales: Scales, lows: Float32, offsets: Scales | Non
     if offsets is not None:
         stored = offsets.values[..., None]
         shifted = np.clip(blocks - lows[..., None] if plan.exact else blocks + stored, -LARGEST, LARGEST)
-    v = _divided(shifted, s, level, _short(blocks, level)) if scales.factors is None else shifted * scales.factors[..., None]
+    v = (
+        _divided(shifted, s, level, _short(blocks, level))
+        if scales.factors is None
+        else shifted * scales.factors[..., None]
+    )
     if rule.align:
         v = _aligned(v, blocks, level.rounding)
     q = round_to(v, level.rounding)
@@ -154,13 +156,18 @@ def scaler(statistic: Float32, plan: Plan, known: Float32 | None = None) -> Scal
 
 
 def level_scaler(
-    statistic: Float32, levels: tuple[Level, ...], at: int, target: float, inverted: bool = False, known: Float32 | None = None
+    statistic: Float32,
+    levels: tuple[Level, ...],
+    at: int,
+    target: float,
+    inverted: bool = False,
+    known: Float32 | None = None,
 ) -> Scaler:
     """Scales of level `at` for statistics that map to `target` there: stored = round(statistic / (target · outer scale) · multiplier).
 
     Two other ways for an outer scale g to enter: separate, stored = round(((statistic / target) / g) · multiplier), values times
-    (1 / g) / stored; inverted, G = target / statistic of the outermost level, g = 1 / G, stored = round((statistic / target) · G · multiplier),
-    and without an outer scale values times G.
+    (1 / g) / stored; inverted, G = target / statistic of the outermost level, g = 1 / G,
+    stored = round((statistic / target) · G · multiplier), and without an outer scale values times G.
     """
     level = levels[at]
     if level.block is None:
@@ -170,7 +177,9 @@ def level_scaler(
             inverse = _inverse(s, target)
             exact = (np.float32(1) / inverse if inverted else s / np.float32(target)) * m
             stored = store(exact, level, s)
-            return Scales(stored, None, stored, exact, np.float32(0), np.minimum(inverse / m, LARGEST) if inverted else None)
+            return Scales(
+                stored, None, stored, exact, np.float32(0), np.minimum(inverse / m, LARGEST) if inverted else None
+            )
 
         return bare
     grid = level.block.grid(statistic.shape)
@@ -184,7 +193,9 @@ def level_scaler(
     found = statistics(cut(centred(statistic)[0].reshape(grid.shape), grid), level)[1]
     outer_statistic = known if known is not None and known.shape == found.shape else found
     outer_target = float(np.float32(target) * np.float32(level.target))
-    outer = level_scaler(outer_statistic, levels, at + 1, outer_target, level.outer == "inverted", known)(outer_statistic)
+    outer = level_scaler(outer_statistic, levels, at + 1, outer_target, level.outer == "inverted", known)(
+        outer_statistic
+    )
     g = outer.values[..., None]
 
     def nested(s: Float32, m: Float32 = ONE) -> Scales:
@@ -252,39 +263,6 @@ def _power_scales(statistic: Float32, plan: Plan) -> Scales:
     k = exponent - target_exponent + steps[scale.mode]
     values = np.ldexp(1.0, np.clip(np.where(s == 0, -127, k), -127, 127)).astype(np.float32)
     return Scales(values, None, values, values, np.float32(0))
-
-
-def round_to(x: Float32, r: Rounding) -> Float32:
-    """x rounded to the element: finite values saturate (wide floats overflow to infinity), NaN stays."""
-    if r.form == EXACT:
-        return x
-    if r.form == NOTHING:
-        return np.where(np.isnan(x), x, np.float32(0))
-    if r.form == BRAIN:
-        u = x.view(np.uint32).astype(np.uint64)
-        y = (((u + 0x7FFF + ((u >> 16) & 1)) >> 16) << 16).astype(np.uint32).view(np.float32)
-        return np.where(np.isnan(x), x, y)
-    if r.element.kind == "wide":
-        y = _round_binade(x, r)
-        return np.where(np.abs(x) >= np.float32(r.overflow), np.copysign(np.float32(np.inf), x), y).astype(np.float32)
-    if r.mode == UP and r.form == BINADE:
-        bias = np.float32(-r.lowest)
-        v = np.clip(np.trunc(x + (bias + np.float32(0.5))), 0, np.float32(r.highest - r.lowest)) - bias
-        return np.where(np.isnan(x), x, v).astype(np.float32)
-    index = np.searchsorted(r.cuts, x, side="right")
-    y = r.values[np.minimum(index, len(r.values) - 1)]
-    if r.negative_zero:
-        y = np.where((y == 0) & np.signbit(x), np.float32(-0.0), y)
-    return np.where(np.isnan(x), x, y).astype(np.float32)
-
-
-def _round_binade(x: Float32, r: Rounding) -> Float32:
-    """Nearest even multiple of the step of x's binade, in float64 (exact for float32 input)."""
-    v = np.clip(x.astype(np.float64), r.lowest, r.highest)
-    exponent = np.maximum(np.frexp(v)[1] - 1, r.min_exponent)
-    step = np.ldexp(1.0, exponent - r.mantissa_bits)
-    y = np.rint(v / step) * step
-    return np.where(np.isnan(x), x, np.copysign(y, x)).astype(np.float32)
 
 
 def _offsets(lows: Float32, plan: Plan) -> Scales | None:

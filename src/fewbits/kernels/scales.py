@@ -46,7 +46,18 @@ def level_scaler(
         def bare(s: Float32, m: Float32 = ONE) -> Scales:
             exact, stored, unit = np.empty_like(s), np.empty_like(s), np.ones((1, 1, 1), np.float32)
             whole = max(s.shape[1], 1), max(s.shape[2], 1)
-            _store(s, _full(m, s), to, unit, *whole, arguments(level.rounding), _flags(level), exact, stored, np.empty_like(s))
+            _store(
+                s,
+                _full(m, s),
+                to,
+                unit,
+                *whole,
+                arguments(level.rounding),
+                _flags(level),
+                exact,
+                stored,
+                np.empty_like(s),
+            )
             return Scales(stored, None, stored, exact, np.float32(0))
 
         return bare
@@ -58,7 +69,9 @@ def level_scaler(
         mean = np.float32(s.mean(dtype=np.float64)) if s.size else np.float32(0)
         return (s - mean).astype(np.float32), mean
 
-    outer_statistic = known if known is not None else statistics(centred(statistic)[0].reshape(grid.shape), grid, level)[1]
+    outer_statistic = (
+        known if known is not None else statistics(centred(statistic)[0].reshape(grid.shape), grid, level)[1]
+    )
     outer = level_scaler(outer_statistic, levels, at + 1, float(to * np.float32(level.target)))(outer_statistic)
 
     def nested(s: Float32, m: Float32 = ONE) -> Scales:
@@ -97,7 +110,13 @@ def _store(s, multipliers, target, outer, rows, columns, a, flags, exact, stored
         for r in range(s.shape[1]):
             given, e, q, y = s[m, r], exact[m, r], stored[m, r], values[m, r]
             times = multipliers[m, r]
-            spread(outer[m if outer.shape[0] > 1 else 0, r // rows if outer.shape[1] > 1 else 0], np.int64(0), s.shape[2], columns, scale)
+            spread(
+                outer[m if outer.shape[0] > 1 else 0, r // rows if outer.shape[1] > 1 else 0],
+                np.int64(0),
+                s.shape[2],
+                columns,
+                scale,
+            )
             for i in range(given.shape[0]):
                 e[i] = given[i] / target * times[i]
             if reciprocal:
@@ -125,7 +144,9 @@ def _store(s, multipliers, target, outer, rows, columns, a, flags, exact, stored
                     q[i] = v if v < a.highest else a.highest
             if least:
                 for i in range(given.shape[0]):
-                    signed = from_bits(bit_or(to_bits(least), bit_and(to_bits(given[i]), SIGN))) if a.lowest < 0 else least
+                    signed = (
+                        from_bits(bit_or(to_bits(least), bit_and(to_bits(given[i]), SIGN))) if a.lowest < 0 else least
+                    )
                     q[i] = signed if (abs(q[i]) < least) & (given[i] != np.float32(0)) else q[i]
             for i in range(given.shape[0]):
                 v = q[i] * scale[i]

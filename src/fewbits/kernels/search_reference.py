@@ -72,7 +72,7 @@ def _search_range(x: Floats, bits: int) -> tuple[Floats, Floats, Integers]:
         slope = (sum_w * sum_qx - sum_x * sum_q) / determinant
         new_scale: Floats = np.where(new_low > 0, sum_qx / sum_qq, slope)
         new_low = np.where(new_low > 0, np.float32(0), new_low).astype(np.float32)
-        error = _error(x, w, tried, new_scale, new_low, p.absolute)
+        error = _error(x, w, tried, new_scale, new_low.astype(np.float32), p.absolute)
         better = (determinant > 0) & (error < best) & ~flat
         codes[better] = tried[better]
         best, scale, low = (np.where(better, *pair) for pair in ((error, best), (new_scale, scale), (new_low, low)))
@@ -94,7 +94,7 @@ def _search_codes(x: Floats, bits: int) -> tuple[Floats, Integers]:
         for i in range(x.shape[1]):
             xi, wi, q = x[:, i], w[:, i], codes[:, i].astype(np.float32)
             rest_qx, rest_qq = sum_qx - wi * xi * q, sum_qq - wi * q * q
-            code = np.clip(nearest_int(xi * rest_qq / rest_qx), -half, half - 1)
+            code = np.clip(nearest_int((xi * rest_qq / rest_qx).astype(np.float32)), -half, half - 1)
             q = code.astype(np.float32)
             new_qx, new_qq = rest_qx + wi * xi * q, rest_qq + wi * q * q
             better = active & (rest_qx > 0) & (code != codes[:, i]) & (new_qq > 0)

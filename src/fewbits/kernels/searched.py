@@ -16,7 +16,8 @@ NO_MEAN = np.float32(0)
 
 def searched(x: Float32, plan: Plan, encoders: ModuleType) -> Rounded:
     """Encode with `encoders` (`search` or `search_reference`); non-finite values count as zero."""
-    assert plan.rule is not None and plan.levels[0].block is not None
+    assert plan.rule is not None
+    assert plan.levels[0].block is not None
     levels = plan.levels
     two_levels = levels[1].block is not None
     sub_block = plan.levels[0].block.columns

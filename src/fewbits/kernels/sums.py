@@ -56,11 +56,15 @@ def add_errors(x, y, n, clipped, scratch, total):  # type: ignore[no-untyped-def
         h0[i] = (a + b) + (c + d)
         h1[i] = (a * a + b * b) + (c * c + d * d)
         h2[i] = (a * x0[i] + b * x1[i]) + (c * x2[i] + d * x3[i])
-        zeros = add(zeros, add(add(made(x0[i], y0[i]), made(x1[i], y1[i])), add(made(x2[i], y2[i]), made(x3[i], y3[i]))))
+        zeros = add(
+            zeros, add(add(made(x0[i], y0[i]), made(x1[i], y1[i])), add(made(x2[i], y2[i]), made(x3[i], y3[i])))
+        )
         a, b, c, d = abs(a), abs(b), abs(c), abs(d)
         h3[i] = (a + b) + (c + d)
         top = largest(top, largest(largest(to_bits(a), to_bits(b)), largest(to_bits(c), to_bits(d))))
-        top_x = largest(top_x, largest(largest(size_bits(x0[i]), size_bits(x1[i])), largest(size_bits(x2[i]), size_bits(x3[i]))))
+        top_x = largest(
+            top_x, largest(largest(size_bits(x0[i]), size_bits(x1[i])), largest(size_bits(x2[i]), size_bits(x3[i])))
+        )
     if not add_lanes(scratch, quarter, top, top_x, zeros, np.float64(clipped), total):
         add_wide(x, y, n, np.float64(clipped), total)
 

@@ -7,8 +7,8 @@ import torch
 from torchao.prototype.mx_formats.mx_tensor import MXTensor, ScaleCalculationMode
 from torchao.prototype.mx_formats.nvfp4_tensor import NVFP4Tensor, per_tensor_amax_to_scale
 
-from fewbits.conformance.known import BEYOND_FLOAT32, SUBNORMAL_SCALE, block_amax
-from fewbits.conformance.oracle import Answer, Float32, Known, Mask, Oracle, version_of
+from fewbits.conformance.known import BEYOND_FLOAT32, SUBNORMAL_SCALE
+from fewbits.conformance.oracle import Answer, Float32, Oracle, version_of
 from fewbits.formats import Format
 
 ELEMENTS = {
@@ -46,22 +46,4 @@ def nvidia(x: Float32) -> Float32:
     return np.asarray(made.dequantize(torch.float32).numpy())
 
 
-def _near_power(f: Format, x: Float32, ours: Float32, theirs: Float32) -> Mask:
-    """amax / largest is within two units in the last place of a power of two."""
-    ratio = block_amax(f, x).astype(np.float64) / f.element.highest
-    mantissa = np.frexp(np.where(ratio > 0, ratio, 0.75))[0]
-    near: Mask = ((mantissa - 0.5) < 3e-7) | ((1 - mantissa) < 3e-7)
-    return near
-
-
-ORACLE = Oracle(
-    "torchao",
-    "torchao",
-    answer,
-    (
-        SUBNORMAL_SCALE,
-        Known("log2 rounded to float32 next to a power of two", _near_power),
-        BEYOND_FLOAT32,
-    ),
-    version_of("torchao"),
-)
+ORACLE = Oracle("torchao", "torchao", answer, (SUBNORMAL_SCALE, BEYOND_FLOAT32), version_of("torchao"))
