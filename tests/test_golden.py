@@ -44,9 +44,9 @@ Case = tuple[str, str, tuple[int, ...], str]
 def cases() -> Iterator[tuple[str, Case]]:
     for row in catalog.rows():
         for kind in KINDS:
-            for name in getattr(row, kind):
+            for name in getattr(row.golden, kind):
                 yield f"{row.name} {name}", (row.spec, name, (), kind)
-        for p in row.golden_partial:
+        for p in row.golden.golden_partial:
             yield f"{row.name} {p.entry}", (row.spec, p.entry, p.except_rows, p.compare)
     for spec, (kind, entries) in UNNAMED.items():
         for name in entries:
@@ -135,7 +135,7 @@ def stored_scales(e: Entry, spec: str) -> np.ndarray | None:
     return None
 
 
-STORED_EXCEPT = {f"{row.name} {p.entry}": p.except_rows for row in catalog.rows() for p in row.stored_partial}
+STORED_EXCEPT = {f"{row.name} {p.entry}": p.except_rows for row in catalog.rows() for p in row.golden.stored_partial}
 STORED = [
     c for c, (_, name, _, _) in CASES.items() if stored_codes(entry(name), 8) is not None or "fouroversix" in name
 ]
@@ -175,7 +175,7 @@ def test_stored_codes_and_scales_are_those_of_the_package(case: str, backend: st
     assert sorted(set(differing_rows(same)) - set(except_rows)) == list(STORED_EXCEPT.get(case, ()))
 
 
-NESTED = [(row.name, name) for row in catalog.rows() for name in row.golden_mean]
+NESTED = [(row.name, name) for row in catalog.rows() for name in row.golden.golden_mean]
 
 
 @pytest.mark.parametrize(("row", "name"), NESTED)

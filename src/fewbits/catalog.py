@@ -26,8 +26,8 @@ class Partial:
 
 
 @dataclass(frozen=True)
-class Row:
-    """A named format: its spec, title, source, published bits, families, and the golden entries it must match.
+class Golden:
+    """The golden entries that a row must match.
 
     `golden` in every bit, `golden_value` up to the sign of zero, `golden_codes` in every stored code and scale (the package
     decodes in another order of multiplications, up to four units in the last place away), `golden_mean` once the mean of the
@@ -36,11 +36,6 @@ class Row:
     """
 
     name: str
-    spec: str
-    title: str
-    reference: str
-    limit_bits: float
-    families: tuple[str, ...] = ()
     golden: tuple[str, ...] = ()
     golden_value: tuple[str, ...] = ()
     golden_codes: tuple[str, ...] = ()
@@ -53,36 +48,56 @@ class Row:
         """Why some rows of some golden entries differ, each reason once."""
         return "; ".join(dict.fromkeys(p.reason for p in self.golden_partial + self.stored_partial))
 
+
+@dataclass(frozen=True)
+class Row:
+    """A named format: its spec, title, source, published bits for large tensors, and families."""
+
+    name: str
+    spec: str
+    title: str
+    reference: str
+    limit_bits: float
+    families: tuple[str, ...] = ()
+
     @property
     def format(self) -> Format:
         """The format that the spec stands for."""
         return parse(self.spec)
 
+    @property
+    def golden(self) -> Golden:
+        """What independent software says of the format; read when asked for."""
+        return _golden().get(self.name, Golden(self.name))
+
 
 @cache
 def rows() -> tuple[Row, ...]:
     """Every row, in catalogue order."""
-    return tuple(_row(row) for row in _data()["row"])
+    return tuple(Row(**row | {"families": tuple(row["families"])}) for row in _read("catalog.toml")["row"])
 
 
 @cache
-def _data() -> dict[str, Any]:
-    return tomllib.loads((Path(__file__).parent / "catalog.toml").read_text(encoding="utf-8"))
+def _read(file: str) -> dict[str, Any]:
+    return tomllib.loads((Path(__file__).parent / file).read_text(encoding="utf-8"))
 
 
-def _row(data: dict[str, Any]) -> Row:
-    partial: dict[str, Any] = {
-        k: tuple(Partial(**p | {"except_rows": tuple(p["except_rows"])}) for p in data.get(k, ()))
-        for k in ("golden_partial", "stored_partial")
-    }
-    fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
-    return Row(**fields | partial)
+@cache
+def _golden() -> dict[str, Golden]:
+    found = {}
+    for row in _read("golden.toml")["row"]:
+        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in row.items()}
+        for key in ("golden_partial", "stored_partial"):
+            parts = row.get(key, ())
+            fields[key] = tuple(Partial(**p | {"except_rows": tuple(p["except_rows"])}) for p in parts)
+        found[row["name"]] = Golden(**fields)
+    return found
 
 
 @cache
 def groups() -> dict[str, tuple[str, ...]]:
     """Words that stand for several names: the sets of `catalog.toml`, the families, and `catalog` for every row."""
-    found = {name: tuple(members) for name, members in _data()["set"].items()}
+    found = {name: tuple(members) for name, members in _read("catalog.toml")["set"].items()}
     for row in rows():
         for family in row.families:
             found[family] = (*found.get(family, ()), row.name)

@@ -55,6 +55,7 @@ class Format:
             object.__setattr__(self, "rule", rule(default_rule(self)))
         for wrong, reason in illegal(self):
             if wrong:
+                reason = reason.format(f=self, e=self.element, r=self.rule, s=self.scale)
                 raise UsageError(f"format '{self}': {reason}")
 
     def __str__(self) -> str:

@@ -14,7 +14,7 @@ __all__ = ["illegal"]
 
 
 def illegal(f: Format) -> list[tuple[bool, str]]:
-    """(is it so, why it is not allowed); the first that holds is raised."""
+    """(is it so, why it is not allowed, with {f}, {e}, {r}, {s} for format, element, rule and scale); the first that holds is raised."""
     e, r, s = f.element, f.rule, f.scale
     rules: list[tuple[bool, str]] = [
         ((f.block is None) != (s is None), "block and scale go together, as in e2m1@32:e8m0"),
@@ -23,7 +23,7 @@ def illegal(f: Format) -> list[tuple[bool, str]]:
         (bool(f.minimum and f.zero), "min and zero exclude each other"),
         (
             bool(f.hadamard & (f.hadamard - 1)) or f.hadamard == 1,
-            f"hadamard{f.hadamard}: a power of two from 2 is allowed",
+            "hadamard{f.hadamard}: a power of two from 2 is allowed",
         ),
         (f.outliers is not None and not 0 < f.outliers.ratio < 1, "outliers: a ratio between 0 and 1 is allowed"),
         (
@@ -37,23 +37,23 @@ def illegal(f: Format) -> list[tuple[bool, str]]:
     inner = [level.rule for level in s.levels if level.rule is not None]
     return [
         *rules,
-        (e.kind in ("wide", "zero"), f"element {e} takes no block"),
+        (e.kind in ("wide", "zero"), "element {e} takes no block"),
         (s.element.kind == "zero", "a scale of no bits"),
         (bool(s.minimum or s.zero or s.outliers or s.hadamard), "of the options only mean is allowed in a scale"),
-        (s.mean and r.outer == "separate", f"rule {r} takes no mean off its scales"),
+        (s.mean and r.outer == "separate", "rule {r} takes no mean off its scales"),
         (s.scale is None and s.mean, "mean in a scale needs blocks of scales"),
-        (ranged and not (f.minimum or f.zero), f"rule {r} needs +min or +zero"),
-        (not ranged and bool(f.minimum or f.zero), f"+min and +zero need a rule of the range, such as range, not {r}"),
-        (r.tie == "up" and (e.kind != "integer" or e.min_exponent != e.mantissa_bits), f"rule {r} needs an integer element"),
+        (ranged and not (f.minimum or f.zero), "rule {r} needs +min or +zero"),
+        (not ranged and bool(f.minimum or f.zero), "+min and +zero need a rule of the range, such as range, not {r}"),
+        (r.tie == "up" and (e.kind != "integer" or e.min_exponent != e.mantissa_bits), "rule {r} needs an integer element"),
         (f.zero and (e.kind != "integer" or bool(r.search) or r.encode_by == "exact"),
          "+zero needs an integer element and the rule range"),
         (ranged and e.is_table, "a range needs an integer or float element"),
         (isinstance(f.minimum, Element) and f.minimum.kind in ("zero", "exponent", "table"), "min: a float or integer element is allowed"),
-        (r.target == "largest" and e.highest <= 0, f"element {e} has no positive value, which rule {r} needs"),
-        (r.statistic == "signed" and s.element.lowest >= 0, f"rule {r} gives signed scales, which {s} does not hold"),
-        (r.align and not (e.integer == "s" and s.scale is None and s.element.kind == "exponent"), f"rule {r} is for sN@…:e8m0"),
-        (r.scale_rounding == "half" and e.is_table, f"rule {r} needs an element with a mantissa"),
-        (r.scale_rounding != "even" and not (s.block is None and s.element.kind == "exponent"), f"rule {r} needs an e8m0 scale, not {s}"),
+        (r.target == "largest" and e.highest <= 0, "element {e} has no positive value, which rule {r} needs"),
+        (r.statistic == "signed" and s.element.lowest >= 0, "rule {r} gives signed scales, which {s} does not hold"),
+        (r.align and not (e.integer == "s" and s.scale is None and s.element.kind == "exponent"), "rule {r} is for sN@…:e8m0"),
+        (r.scale_rounding == "half" and e.is_table, "rule {r} needs an element with a mantissa"),
+        (r.scale_rounding != "even" and not (s.block is None and s.element.kind == "exponent"), "rule {r} needs an e8m0 scale, not {s}"),
         (any(bool(i.search or i.multipliers or i.align) for i in inner), "searched and aligned rules are for values, not for scales"),
         (any(i.outer != "direct" or i.tie == "up" for i in inner), "scales of scales take the plain arithmetic, such as amax"),
         (any(i.scale_rounding == "half" or i.log2 != "exact" for i in inner),
@@ -87,4 +87,4 @@ def _illegal_search(f: Format, e: Element, r: Rule, s: Format) -> list[tuple[boo
         "qkx2": "uN@B-qkx2:uM@S:f16+min", "q3k": "iN@B-q3k:iM@S:f16", "q6k": "iN@B-q6k:iM@S:f16",
         "iq4": "TABLE@B-iq4:f16 or TABLE@B-iq4:iM@S:f16",
     }  # fmt: skip
-    return [(not (row_blocks and fits[r.search]), f"rule {r} is for {layouts[r.search]}")]
+    return [(not (row_blocks and fits[r.search]), "rule {r} is for " + layouts[r.search])]

@@ -85,6 +85,6 @@ def _exceptions() -> str:
     """The reasons that stand in the rows, each with all the names it holds for."""
     names: dict[str, list[str]] = {}
     for row in catalog.rows():
-        if row.exceptions:
-            names.setdefault(row.exceptions, []).append(row.name)
+        if row.golden.exceptions:
+            names.setdefault(row.golden.exceptions, []).append(row.name)
     return table(("formats", "where and why"), ((" ".join(map(code, n)), reason) for reason, n in names.items()))
