@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import ml_dtypes
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 import fewbits as fb
-from fewbits import slabs
+from fewbits import catalog, measurement, slabs
 from fewbits.errors import DataError
 from fewbits.kernels import cpu
 from fewbits.measurement import Measurement, measure_tensor
@@ -171,3 +172,18 @@ def test_the_table_has_a_row_a_format_with_bits_and_metrics() -> None:
 def test_measuring_what_is_no_number_is_refused() -> None:
     with pytest.raises(DataError, match="numbers expected"):
         fb.measure(np.array(["a"]), "mxfp4")
+
+
+def test_compilation_is_not_in_the_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, first = measurement._sum_errors, []
+
+    def compiling(*arguments: Any) -> Any:
+        if not first:
+            first.append(time.sleep(0.5))
+        return real(*arguments)
+
+    monkeypatch.setattr(measurement, "_sum_errors", compiling)
+    monkeypatch.setattr(measurement, "WARM", set())
+    x = np.ones((8, 64), np.float32)
+    assert measurement.measure_tensor(x, [catalog.format("mxfp4")]).seconds[0] < 0.4
+    assert first

@@ -225,3 +225,10 @@ def test_the_table_of_metrics_is_complete() -> None:
     assert all(row.definition and row.better in ("higher", "lower") for row in METRICS)
     assert not set(names) & {*SIGNAL, *ERROR}, "one word for one thing"
     assert {*SIGNAL, *ERROR} >= metrics.MAXIMA | metrics.MINIMA
+
+
+@pytest.mark.parametrize("noise", [1.0, 1.0 + 1e-8, 1.0 - 1e-8])
+def test_an_error_as_large_as_the_signal_is_zero_decibels(noise: float) -> None:
+    signal = metrics.empty(metrics.SIGNAL) | {"count": 1.0, "sum_sq": 1.0}
+    value = metrics.compute(signal, metrics.empty(metrics.ERROR) | {"err_sq": noise, "err_max": 1.0})[0]["sqnr_db"]
+    assert f"{value:.2f}" == "0.00"

@@ -86,6 +86,15 @@ def test_answer_without_a_format_that_fits() -> None:
     assert [row["format"] for row in exact.front] == ["fp32"]
 
 
+def test_bits_that_count_as_equal_are_within_the_budget() -> None:
+    """A float32 scale a tensor: nvfp4 takes 4.5002 bits, and is not left out for it."""
+    measured = (("mxfp4", 4.25, 18.8), ("bfp4", 4.5, 18.6), ("nvfp4", 4.5002, 20.4), ("dearer", 4.51, 22.9))
+    rows = [{"format": f, "bits": bits, "sqnr_db": db, "better": "", "flags": []} for f, bits, db in measured]
+    found = answer(sorted(rows, key=lambda row: -float(str(row["sqnr_db"]))))
+    assert found.best is not None
+    assert found.best["format"] == "nvfp4"
+
+
 def test_merged_rows_are_metrics_of_merged_sums(run: Path, html: str) -> None:
     records = [record for record in canned.records(canned.tensors(3)) if record.format == "mxfp4"]
     data = data_of(html)

@@ -261,6 +261,72 @@ def test_pages_do_not_scroll_sideways(report: Path, width: int) -> None:
     assert found["page"] <= found["window"]
 
 
+def test_long_names_do_not_widen_the_page(tmp_path: Path) -> None:
+    records = canned.records([("long.name." * 40 + "weight", (16, 64))], canned.FORMATS[5:7])
+    probe = "return { page: document.documentElement.scrollWidth, window: innerWidth };"
+    found = browse(write_report(canned.run(tmp_path / "run", records)), probe)
+    assert found["page"] <= found["window"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("relative", ["", "1"])
+def test_cells_without_a_value_are_neutral_and_readable(report: Path, scheme: str, relative: str) -> None:
+    found = browse(
+        report,
+        """
+        set("relative", RELATIVE); set("metric", "pcc"); await settle();
+        const [cells, words] = ["#heat .cells_marks path", "#heat .values_marks text"].map((s) => [...document.querySelectorAll(s)]);
+        const pairs = words.map((word, i) => [word.textContent, getComputedStyle(cells[i]).fill, getComputedStyle(word).fill]);
+        const rule = getComputedStyle(document.documentElement).getPropertyValue("--line");
+        document.body.style.color = rule;
+        return { pairs, neutral: css("body", "color") };
+        """.replace("RELATIVE", f'"{relative}"'),
+        f"--blink-settings=preferredColorScheme={0 if scheme == 'dark' else 1}",
+    )
+    kinds = {"exact": 0, "–": 0, "number": 0}
+    for text, cell, word in found["pairs"]:
+        kind = text if text in kinds else "number"
+        kinds[kind] += 1
+        assert (cell == found["neutral"]) == (kind != "number"), (text, cell)
+        light, dark = sorted((luminance(cell), luminance(word)), reverse=True)
+        assert kind == "number" or (light + 0.05) / (dark + 0.05) >= 4.5, (text, cell, word)
+    assert all(kinds.values()), kinds
+
+
+def test_names_that_are_long_or_turn_the_text_around(tmp_path: Path) -> None:
+    names = ["\u202eright to left.weight", "tab\there \u2028", "‹U+202E›", "long.name." * 40 + "weight"]
+    records = canned.records([(name, (16, 64)) for name in names], canned.FORMATS[5:7])
+    found = browse(
+        write_report(canned.run(tmp_path / "run", records)),
+        """
+        const cell = document.querySelector("#heat .cells_marks path");
+        const wanted = cell.getAttribute("aria-label").split(",")[0];
+        cell.dispatchEvent(new MouseEvent("click", { bubbles: true })); await settle();
+        document.documentElement.style.width = "420px"; await heat(); await settle();
+        const rows = [...$("measurements").tBodies[0].rows];
+        const boxes = ["accuracy", "heat", "tensor-chart"].map((id) => {
+          const box = $(id).closest(".scroll");
+          const [outer, inner] = [box, $(id).querySelector("svg.marks")].map((e) => e.getBoundingClientRect());
+          return [outer.right, inner.right - outer.left + box.scrollLeft - box.scrollWidth, box.scrollWidth];
+        });
+        return {
+          select: [...$("tensor").options].map((o) => o.textContent), labels: texts("#heat .role-axis-label text"),
+          names: rows.map((row) => row.cells[0].textContent), titles: rows.map((row) => row.cells[0].title), boxes,
+          widths: rows.map((row) => row.cells[0].getBoundingClientRect().width), chosen: plain(state.tensor), wanted,
+        };
+        """,
+    )
+    shown = ["‹U+202E›right to left.weight", "tab‹U+0009›here ‹U+2028›", "‹U+2039›U+202E›", names[3]]
+    assert set(found["select"]) == set(found["names"]) == set(found["titles"]) == set(shown)
+    assert not {"\u202e", "\t", "\u2028"} & set("".join(found["labels"] + found["names"]))
+    assert max(found["widths"]) <= 22 * 16
+    assert found["chosen"] == found["wanted"]
+    for right, cut, wide in found["boxes"]:
+        assert right <= 420
+        assert cut <= 1
+        assert wide > 0
+
+
 def test_many_tensors(tmp_path: Path) -> None:
     """Hundreds of tensors: merged layers first, tables in parts, format names that stay while rows scroll."""
     names = [(f"layers.{i}.{role}.weight", (64, 64)) for i in range(40) for role in "qkvougdrnb"]

@@ -239,3 +239,13 @@ def test_parallel_processes_each_have_a_file(tmp_path: Path) -> None:
     json.loads((tmp_path / "run.json").read_text())
     assert not [path for path in tmp_path.iterdir() if path.name.endswith(".tmp")]
     assert time.time() - os.stat(tmp_path / "run.json").st_mtime < 60
+
+
+def test_records_of_bytes_that_are_gone_do_not_count(tmp_path: Path) -> None:
+    with open_run(tmp_path) as store:
+        store.append([record("a", time=1.0), record("a", "bf16", time=1.0), record("b", time=1.0)])
+        store.append([record("a", time=2.0, identity="new")])
+        assert (store.identity("a"), store.identity("b"), store.identity("c")) == ("new", "id b", "")
+    assert [(r.tensor, r.identity) for r in run.current(tmp_path)] == [("a", "new"), ("b", "id b")]
+    with open_run(tmp_path) as store:
+        assert store.identity("a") == "new"

@@ -73,14 +73,34 @@ def test_the_index_decides(tmp_path: Path) -> None:
     np.testing.assert_array_equal(source["a.weight"].read(), ONE)
 
 
-def test_without_an_index_all_files_count_and_the_first_wins(tmp_path: Path) -> None:
+def test_without_an_index_all_files_count(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(safetensors({"a": ONE}))
-    (tmp_path / "model.fp16.safetensors").write_bytes(safetensors({"a": ONE * 9, "b": ONE * 2}))
+    (tmp_path / "other.safetensors").write_bytes(safetensors({"b": ONE * 2}))
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "x.safetensors").write_bytes(b"never read")
+    assert [t.name for t in open_source(tmp_path)] == ["a", "b"]
+    (tmp_path / "model.fp16.safetensors").write_bytes(safetensors({"a": ONE * 9}))
+    refused(tmp_path, "'model.safetensors' and 'model.fp16.safetensors' both have a tensor 'a'; name the file to read")
+    np.testing.assert_array_equal(open_source(tmp_path / "model.safetensors")["a"].read(), ONE)
+
+
+@pytest.mark.parametrize("uri", [3, None, b"sample", ["sample"]])
+def test_what_is_no_name_of_a_model(uri: object) -> None:
+    with pytest.raises(SourceError, match=r"a model is named by a text or a path, not by .*; allowed are"):
+        open_source(uri)
+
+
+def test_tensors_by_position(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(safetensors({"b": ONE, "a": ONE}))
     source = open_source(tmp_path)
-    assert [t.name for t in source] == ["a", "b"]
-    np.testing.assert_array_equal(source["a"].read(), ONE)
+    assert [source[0].name, source[np.int64(1)].name, source[-1].name] == ["a", "b", "b"]
+    for wrong, line in {
+        2: "has 2 tensors, none at position 2",
+        -3: "none at position -3",
+        1.0: "not by float 1.0",
+    }.items():
+        with pytest.raises(SourceError, match=line):
+            source[wrong]
 
 
 def test_subfolders(tmp_path: Path) -> None:

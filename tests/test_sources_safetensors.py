@@ -367,3 +367,20 @@ def test_memory_is_the_slab_and_little_more(tmp_path: Path, dtype: type) -> None
         tracemalloc.stop()
     assert slab.nbytes == 10_000_000
     assert peak < slab.nbytes + 6_000_000
+
+
+def test_identity_tells_empty_tensors_apart(tmp_path: Path) -> None:
+    """They share a byte range, the one of no bytes."""
+    arrays = {"a": np.ones((0, 16), np.float32), "b": np.ones((16, 0), np.float32), "c": np.ones((0, 16), np.float16)}
+    arrays |= {"d": np.ones((0, 16), np.float32)}
+    source = open_source(written(tmp_path, safetensors(arrays)))
+    assert {t.nbytes for t in source} == {0}
+    assert len({t.identity for t in source}) == 4
+
+
+def test_an_unreadable_tensor_is_named_once(tmp_path: Path) -> None:
+    header = {"x": {"dtype": "F4", "shape": [4], "data_offsets": [0, 2]}}
+    tensor = open_source(written(tmp_path, raw(header, bytes(2))))["x"]
+    assert tensor.unreadable.startswith("holds ")
+    with pytest.raises(SourceError, match=r"tensor 'x' holds .*, which fewbits does not read as numbers"):
+        tensor.read()

@@ -30,7 +30,7 @@ MISTAKES = [
     ("e2m1@32:e8m0x", 8, "unknown element 'e8m0x'; did you mean e8m0?"),
     ("nf4@32:f16", 0, "unknown element 'nf4'; did you mean nf4lut or bnbfp4?"),
     ("e2m1@32-flor:e8m0", 8, "unknown rule 'flor'; did you mean floor?"),
-    ("i4@32-p0:f16", 6, "unknown rule 'p0'; did you mean pP?"),
+    ("i4@32-p0:f16", 6, "rule 'p0': pP needs a percentage 0 < P ≤ 100"),
     ("e2m1@32:e8m0+", 13, "unknown option ''; options are min, zero, mean, outliers, hadamard"),
     (
         "e2m1@32:e8m0+mni",
@@ -46,6 +46,15 @@ MISTAKES = [
     ("e2m1@32:e8m0 ", 12, "end of the spec expected"),
     ("e2m1@32:f16:f16", 11, "':' is not allowed here"),
     ("s4@32:f16@32:f16@2:f16@3:f16@4:f16@5:f16@6:f16", 37, "at most 6 levels of scales are allowed"),
+]
+REASONS = [
+    ("s99", "element 's99': sN needs N from 2 to 16, not 99"),
+    ("s1", "element 's1': sN needs N from 2 to 16, not 1"),
+    ("E9M30", "element 'e9m30': 1 to 8 exponent bits and at most 16 bits are allowed, not e9 and 40 bits"),
+    ("e0m0", "element 'e0m0': 1 to 8 exponent bits and at most 16 bits are allowed, not e0 and 1 bits"),
+    ("s99@32:f16", "element 's99': sN needs N from 2 to 16, not 99"),
+    ("s4@32-p200:f16", "rule 'p200': pP needs a percentage 0 < P ≤ 100"),
+    ("s4@32-0rms:f16", "rule '0rms': Krms needs a number K > 0"),
 ]
 ILLEGAL = [
     ("e2m1@32-floor:f16", "rule floor needs an e8m0 scale, not f16"),
@@ -198,3 +207,32 @@ def test_groups_resolve_in_order_without_duplicates() -> None:
         "bf16",
         "nvfp4",
     ]
+
+
+@pytest.mark.parametrize(("text", "reason"), REASONS)
+def test_a_size_that_is_not_allowed_says_so(text: str, reason: str) -> None:
+    with pytest.raises(UsageError) as error:
+        fb.format(text)
+    assert str(error.value).split("\n")[0] == reason
+
+
+@pytest.mark.parametrize("text", ["e2m1@32:e8m0", "u4@32-qkx2:u6@8:f16+min", "e2m1@8X16:e4m3@tensor:f32", "e4m3"])
+def test_case_does_not_matter(text: str) -> None:
+    assert fb.format(text.upper()) == fb.parse(text.title()) == fb.parse(text.lower())
+    with pytest.raises(SpecError) as error:
+        fb.parse(f"{text.upper()}İ@")
+    assert str(error.value).split("\n")[1].strip() == f"{text.upper()}İ@"
+
+
+@pytest.mark.parametrize("value", [7, None, b"mxfp4", ["mxfp4"]])
+def test_what_is_no_text_is_no_format(value: object) -> None:
+    for verb in (fb.format, fb.parse, lambda v: fb.quantize([1.0], v), lambda v: fb.measure([1.0], [v])):
+        with pytest.raises(UsageError, match=r"not (int 7|NoneType|bytes b'mxfp4'|list ..mxfp4..)") as error:
+            verb(value)
+        assert "\n" not in str(error.value)
+
+
+def test_every_verb_takes_a_format() -> None:
+    f = fb.parse("e2m1@32:e8m0")
+    assert fb.format(f) is fb.parse(f) is f
+    assert catalog.resolve([f, "mxfp4", fb.parse("e3m0")]) == [("mxfp4", f), ("e3m0", fb.parse("e3m0"))]

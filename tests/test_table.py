@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import math
 from pathlib import Path
@@ -13,6 +15,7 @@ from fewbits import table
 from fewbits.errors import DataError, FewbitsError, UsageError
 from fewbits.metrics import ERROR, METRICS, SIGNAL
 from fewbits.table import COLUMNS, Record, layer_of, role_of
+from fewbits.table.files import write_csv, write_json
 
 ORDER = ["model", "tensor", "layer", "role", "shape", "dtype", "format", "spec", "encoder", "evidence", "bits"]
 
@@ -164,3 +167,16 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
         table.write([], tmp_path / "file" / "t.csv")
     with pytest.raises(DataError, match="cannot read the table"):
         table.read(tmp_path / "file")
+
+
+def test_text_that_a_spreadsheet_would_compute_and_text_that_does_not_print(tmp_path: Path) -> None:
+    rows = [{"tensor": name, "mae": -0.5} for name in ("=1+1", "@a", "-x", "-0.5", "a\u202e\x1bb", "a=b")]
+    write_csv(rows, whole := io.BytesIO())
+    read = list(csv.DictReader(io.StringIO(whole.getvalue().decode())))
+    assert [row["tensor"] for row in read] == ["'=1+1", "'@a", "'-x", "-0.5", "a\u202e\x1bb", "a=b"]
+    assert {row["mae"] for row in read} == {"-0.5"}
+    write_csv(rows, shown := io.BytesIO(), escaped=True)
+    assert "a\\u202e\\x1bb" in shown.getvalue().decode()
+    write_json(rows, found := io.BytesIO())
+    assert json.loads(found.getvalue()) == rows
+    assert found.getvalue().decode().replace("\n", "").isprintable()

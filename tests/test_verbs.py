@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import ml_dtypes
 import numpy as np
@@ -239,3 +240,71 @@ def test_every_code_of_a_block_decodes_and_encodes_to_itself(text: str) -> None:
     rows = rows if f.block.kind == "grid" else rows.reshape(1, -1)
     for backend in BACKENDS:
         assert np.array_equal(fb.quantize(rows, f, backend=backend), rows)
+
+
+SHAPE = "a shape is a tuple of integers, none below 0, not"
+TILE = r"padded is True, False or a tile \(rows, columns\)"
+
+
+@pytest.mark.parametrize(
+    ("shape", "padded", "line"),
+    [
+        ((-1, 4), False, rf"{SHAPE} tuple \(-1, 4\)"),
+        ((1.5, 4), False, rf"{SHAPE} tuple \(1.5, 4\)"),
+        (None, False, f"{SHAPE} NoneType"),
+        ("4", False, f"{SHAPE} str '4'"),
+        ((4, 4), (0, 4), TILE + r", none below 1, not tuple \(0, 4\)"),
+        ((4, 4), 3, f"{TILE}, not int 3"),
+        ((4, 4), None, f"{TILE}, none below 1, not NoneType"),
+    ],
+)
+def test_shapes_that_are_none(shape: object, padded: object, line: str) -> None:
+    with pytest.raises(DataError, match=line):
+        fb.bits("nvfp4", shape, padded=padded)
+
+
+def test_shapes_may_be_arrays_lists_and_one_integer() -> None:
+    expected = fb.bits("nvfp4", (4, 32))
+    for shape in ([4, 32], np.array([4, 32]), (np.int64(4), 32)):
+        found = fb.bits("nvfp4", shape)
+        assert (type(found), found) == (float, expected)
+    assert fb.bits("nvfp4", 16) == fb.bits("nvfp4", (16,)) == 4 + (8 + 32) / 16
+    assert fb.bits("mxfp4", (3, 3), padded=[4, 32]) == fb.bits("mxfp4", (3, 3), padded=(4, 32))
+
+
+@pytest.mark.parametrize("x", [[[1, 2], [3]], None, "text", b"text", {}, [1j]])
+def test_what_is_no_array_of_numbers(x: object) -> None:
+    for verb in (fb.quantize, fb.encode, fb.measure):
+        with pytest.raises(DataError, match="numbers") as error:
+            verb(x, "mxfp4")
+        assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("jobs", [0, -1, 1.5, None, True])
+def test_jobs_are_at_least_one(jobs: object) -> None:
+    with pytest.raises(UsageError, match="jobs is a number of threads, at least 1, not "):
+        fb.measure([1.0], "mxfp4", jobs=jobs)
+
+
+@pytest.mark.parametrize("value", [None, 3, np.zeros(3)])
+def test_only_what_is_encoded_is_decoded(value: object) -> None:
+    with pytest.raises(DataError, match=r"an Encoded is expected, as encode gives it, not (NoneType|int 3|ndarray)"):
+        fb.decode(value)
+
+
+def test_codes_that_the_format_does_not_have() -> None:
+    q = fb.encode(array("gauss", (4, 32)), "nvfp4")
+    scale = q.scale
+    assert isinstance(scale, fb.Encoded)
+    wrong = {
+        r"code \d+ is none of element e2m1, whose codes are 0 to 15": {"codes": q.codes + 16},
+        "code -1 is none of element e2m1": {"codes": q.codes.astype(np.int16) * 0 - 1},
+        "codes of element e2m1 are unsigned integers, not float32": {"codes": q.codes.astype(np.float32)},
+        r"codes of shape \[4, 32\] for a tensor of shape \[3, 3\]": {"shape": (3, 3)},
+        "has a scale, and there is none": {"scale": None},
+        "code 300 is none of element e4m3": {"scale": replace(scale, codes=scale.codes.astype(np.int64) * 0 + 300)},
+        "4 scales or offsets for 8 blocks": {"scale": np.ones(4, np.float32)},
+    }
+    for line, fields in wrong.items():
+        with pytest.raises(DataError, match=line):
+            fb.decode(replace(q, **fields))

@@ -6,9 +6,11 @@ A format is an element type, optionally cut into blocks whose scales are themsel
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # not from typing: the command line is to be ready for Ctrl-C as soon as it can
 if TYPE_CHECKING:
+    from typing import Any
+
     from fewbits.catalog import format
     from fewbits.comparison import measure
     from fewbits.encoded import Encoded

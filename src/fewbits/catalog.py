@@ -10,7 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from fewbits.errors import SpecError, UnknownName
+from fewbits.element import element
+from fewbits.errors import SpecError, UnknownName, UsageError, kind_of
 from fewbits.formats import Format
 from fewbits.spec import parse
 
@@ -104,8 +105,15 @@ def groups() -> dict[str, tuple[str, ...]]:
     return {**found, "catalog": tuple(row.name for row in rows())}
 
 
-def format(text: str) -> Format:
-    """The `Format` of a catalogue name (any case) or a spec; raises `SpecError` or `UnknownName` with the nearest names."""
+def format(text: str | Format) -> Format:
+    """The `Format` of a catalogue name or a spec, any case, or of itself.
+
+    Raises `SpecError`, `UnknownName` with the nearest names, and `UsageError` for what is no text.
+    """
+    if isinstance(text, Format):
+        return text
+    if not isinstance(text, str):
+        raise UsageError(f"a format is a catalogue name, a spec or a Format, not {kind_of(text)}")
     word = text.strip()
     row = _by_name().get(word.lower())
     if row is not None:
@@ -114,14 +122,18 @@ def format(text: str) -> Format:
         try:
             return parse(word)
         except SpecError:
-            raise unknown(word) from None
+            raise _reason(word) from None
     return parse(word)
 
 
-def resolve(texts: Iterable[str]) -> list[tuple[str, Format]]:
-    """(text, format) for names, specs and groups such as `all`, `catalog` or `mx`, duplicates removed, order kept."""
+def resolve(texts: Iterable[str | Format]) -> list[tuple[str, Format]]:
+    """(text, format) for names, specs, `Format`s and groups such as `all`, `catalog` or `mx`, duplicates removed, order kept."""
     found: dict[Format, str] = {}
     for text in texts:
+        if not isinstance(text, str):
+            f = format(text)
+            found.setdefault(f, name_of(f) or str(f))
+            continue
         word = text.strip()
         for name in groups().get(word.lower(), (word,)):
             found.setdefault(format(name), name)
@@ -141,6 +153,17 @@ def unknown(word: str) -> UnknownName:
     return UnknownName(
         f"unknown format '{word}': {hint}names: {', '.join(groups()['all'])}, … (fewbits formats lists all), or a spec such as e2m1@32:e8m0"
     )
+
+
+def _reason(word: str) -> UsageError:
+    """Why one word is no format: an element of a size that is not allowed, else an unknown name."""
+    try:
+        element(word.lower())
+    except UnknownName:
+        pass
+    except UsageError as error:
+        return error
+    return unknown(word)
 
 
 @cache

@@ -36,7 +36,14 @@ def codes_of(values: NDArray[np.float32], e: Element) -> NDArray[Any]:
 
 
 def values_of(codes: NDArray[Any], e: Element) -> NDArray[np.float32]:
-    """The float32 value of each code."""
+    """The float32 value of each code; raises `DataError` for what is no code of `e`."""
+    codes = np.asarray(codes)
+    count = 2**e.bits if e.kind == "wide" else len(_decoded(e))
+    if codes.dtype.kind not in "iu":
+        raise DataError(f"codes of element {e} are unsigned integers, not {codes.dtype}")
+    if codes.size and not 0 <= int(codes.min()) <= int(codes.max()) < count:
+        wrong = int(codes.max()) if codes.max() >= count else int(codes.min())
+        raise DataError(f"code {wrong} is none of element {e}, whose codes are 0 to {count - 1}")
     if e.kind == "wide":
         kind, code = WIDE[e.name]
         wide: NDArray[np.float32] = np.ascontiguousarray(codes, code).view(kind).astype(np.float32)

@@ -18,7 +18,8 @@ Codes = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.uint32]
 class Encoded:
     """Everything a decoder needs; `fewbits.decode` gives the values back.
 
-    codes       of the element, in `shape`: uint8, uint16 for more than 8 bits, uint32 for float32
+    codes       of the element, in `shape`, 0 to 2^bits − 1 or the last value of a table: uint8, uint16 for more than 8 bits,
+                uint32 for float32
     scale       of the blocks, in the shape of their grid: `Encoded`, or a float32 array where scales are float32; None without
     offset      stored minima like `scale`, or the codes of integer zero points; None without
     mean        what was taken off before; None without

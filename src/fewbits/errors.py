@@ -11,6 +11,12 @@ FewbitsError            exit code 1
 from __future__ import annotations
 
 
+def kind_of(value: object) -> str:
+    """What a value is, for a message: its type and, where it is short, itself."""
+    kind, text = type(value).__name__, ascii(value)
+    return kind if value is None or len(text) > 60 or "\\n" in text or "object at" in text else f"{kind} {text}"
+
+
 class FewbitsError(Exception):
     """Something the user can understand and change; never shown with a traceback unless asked for."""
 

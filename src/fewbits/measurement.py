@@ -23,6 +23,8 @@ from fewbits.verbs import as_float32, rounded
 
 __all__ = ["Measurement", "measure_tensor"]
 
+WARM: set[str] = set()  # formats whose kernels are compiled and loaded in this process
+
 HELD = 1 << 26  # tensors of at most so many values are kept in memory between passes
 
 Rows = tuple[int, int]
@@ -53,9 +55,12 @@ def measure_tensor(
     `progress` gets values × formats newly done. With `rows`, a scale of the whole tensor is that of the rows that are read.
     """
     source = _Source.of(tensor)
-    with ThreadPoolExecutor(max(jobs, 1)) as pool:
+    pool = ThreadPoolExecutor(max(jobs, 1))
+    try:
         run = _Run(source, [plan(f) for f in formats], pool, rows, progress or (lambda _: None))
         return run.measurement()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # after an interruption nobody waits for a compiler
 
 
 @dataclass
@@ -103,6 +108,7 @@ class _Run:
         histogram = self._histogram() if self.rows is None and self._patterned() else None
         counted = [i for i, p in enumerate(self.plans) if histogram is not None and covers(p)]
         slabbed = [i for i in range(len(self.plans)) if i not in counted]
+        list(self.pool.map(_warm, self.plans))
         if slabbed:
             self.source.hold()
         signals = self._signals() if histogram is None else [histogram.signal()]
@@ -197,6 +203,16 @@ def _by_cut(plans: Sequence[Plan], indices: Sequence[int], shape: tuple[int, ...
     for i in indices:
         found.setdefault(cut(plans[i], shape), []).append(i)
     return found
+
+
+def _warm(p: Plan) -> None:
+    """Compile and load what a plan needs, on a few zeros, so that seconds are those of the kernels alone."""
+    if str(p.format) not in WARM:
+        zeros = np.zeros((1, 2, 64), np.float32)
+        _sum_errors(zeros, p, 0.0)
+        if covers(p):
+            Histogram.of((np.arange(PATTERNS) == 0).astype(np.int64), "bfloat16").errors(p)
+        WARM.add(str(p.format))
 
 
 def _sum_errors(x: Float32, p: Plan, amax: float) -> NDArray[np.float64]:

@@ -36,6 +36,7 @@ MINIMA = frozenset({"minimum"})
 
 # Sums are good to 1e-7 of the sum of magnitudes; a variance below this share of the mean square is not known.
 RESOLUTION = 4e-7
+LEAST_DB = 1e-6  # less is the rounding of sums: an error as large as the signal is 0 dB, not -0.00
 
 Sums = Mapping[str, float]
 
@@ -166,7 +167,10 @@ def _sqnr(s: Sums) -> float:
     signal, noise = s["sum_sq"], s["err_sq"]
     if signal == 0 or math.isnan(noise) or (math.isinf(signal) and math.isinf(noise)):
         raise Undefined
-    return math.inf if noise == 0 else -math.inf if math.isinf(noise) else 10 * (math.log10(signal) - math.log10(noise))
+    if noise == 0 or math.isinf(noise):
+        return math.inf if noise == 0 else -math.inf
+    decibels = 10 * (math.log10(signal) - math.log10(noise))
+    return decibels if abs(decibels) > LEAST_DB else 0.0
 
 
 METRICS: tuple[Metric, ...] = (

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from fewbits.errors import UnknownName
+from fewbits.errors import UnknownName, UsageError
 
 PATTERNS = {"pP": r"p(\d{1,3}(?:\.\d{1,12})?)", "Krms": r"(\d{1,6}(?:\.\d{1,12})?)rms"}
 
@@ -49,10 +49,11 @@ class Rule:
 
 @cache
 def rule(name: str) -> Rule:
-    """The rule of a name; raises `UnknownName` listing the names."""
+    """The rule of a name; raises `UnknownName` listing the names, `UsageError` for a number that is not allowed."""
     rows = _rows()
     for row, pattern in PATTERNS.items():
-        if (m := re.fullmatch(pattern, name)) and _allowed(row, Fraction(m[1])):
+        if m := re.fullmatch(pattern, name):
+            _check(name, row, Fraction(m[1]))
             number = f"{float(m[1]):.12f}".rstrip("0").rstrip(".")  # one name for 3rms and 3.0rms
             return Rule(
                 **rows[row] | {"name": row.replace("P", number).replace("K", number), "parameter": Fraction(number)}
@@ -67,8 +68,11 @@ def names() -> tuple[str, ...]:
     return tuple(_rows())
 
 
-def _allowed(row: str, parameter: Fraction) -> bool:
-    return parameter > 0 and (row != "pP" or parameter <= 100)
+def _check(name: str, row: str, parameter: Fraction) -> None:
+    if row == "pP" and not 0 < parameter <= 100:
+        raise UsageError(f"rule '{name}': pP needs a percentage 0 < P ≤ 100")
+    if not parameter > 0:
+        raise UsageError(f"rule '{name}': {row} needs a number K > 0")
 
 
 @cache

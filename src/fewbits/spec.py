@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import string
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
@@ -19,17 +20,29 @@ from fewbits import element as elements
 from fewbits import rule as rules
 from fewbits.block import parse_block
 from fewbits.element import Element, element
-from fewbits.errors import SpecError, UsageError
+from fewbits.errors import SpecError, UnknownName, UsageError, kind_of
 from fewbits.formats import Format, Outliers
 from fewbits.rule import Rule, rule
 
 MAX_LENGTH = 200
 MAX_LEVELS = 6
+LOWER = {ord(letter): letter.lower() for letter in string.ascii_uppercase}
+
+
+def parse(text: str | Format) -> Format:
+    """The `Format` of a spec string, any case, or of itself; `str()` of it is the canonical spec.
+
+    Raises `SpecError` with a caret, and `UsageError` for what is no text.
+    """
+    if isinstance(text, Format):
+        return text
+    if not isinstance(text, str):
+        raise UsageError(f"a spec is a text such as e2m1@32:e8m0, not {kind_of(text)}")
+    return _parsed(text)
 
 
 @lru_cache(maxsize=4096)
-def parse(text: str) -> Format:
-    """The `Format` of a spec string; `str()` of it is the canonical spec. Raises `SpecError` with a caret."""
+def _parsed(text: str) -> Format:
     if len(text) > MAX_LENGTH:
         raise UsageError(f"a spec has at most {MAX_LENGTH} characters, not {len(text)}")
     return _Parser(text).whole()
@@ -37,7 +50,8 @@ def parse(text: str) -> Format:
 
 class _Parser:
     def __init__(self, text: str) -> None:
-        self.text, self.at, self.depth = text, 0, 0
+        # Only A to Z: other characters may change their number, and the caret counts them.
+        self.text, self.lower, self.at, self.depth = text, text.translate(LOWER), 0, 0
 
     def whole(self) -> Format:
         result = self.format(options=True)
@@ -84,18 +98,22 @@ class _Parser:
             raise self.wrong("an element expected, such as e2m1, s4 or nf4lut")
         try:
             return element(word)
-        except UsageError as error:
+        except UnknownName as error:
             raise SpecError(self.text, start, f"{str(error).split(';')[0]}{_nearest(word, _element_words())}") from None
+        except UsageError as error:  # of a size that is not allowed
+            raise SpecError(self.text, start, str(error)) from None
 
     def rule(self) -> Rule:
         start, word = self.at, self.word(r"[a-z0-9.]+")
         try:
             return rule(word)
-        except UsageError:
+        except UnknownName:
             known = rules.names()
             raise SpecError(
                 self.text, start, f"unknown rule '{word}'{_nearest(word, known) or '; rules are ' + ', '.join(known)}"
             ) from None
+        except UsageError as error:  # a number that is not allowed
+            raise SpecError(self.text, start, str(error)) from None
 
     def block(self) -> Any:
         start, word = self.at, self.word(r"[a-z0-9]+")
@@ -135,7 +153,7 @@ class _Parser:
             )
 
     def word(self, pattern: str) -> str:
-        m = re.compile(pattern).match(self.text, self.at)
+        m = re.compile(pattern).match(self.lower, self.at)
         self.at += len(m[0]) if m else 0
         return m[0] if m else ""
 

@@ -31,7 +31,8 @@ class Tensor:
     `dtype` is that of the values (torch's names: float32, bfloat16, float8_e4m3fn, int32 …); `layout` says how they
     are stored where that differs, and `nbytes` counts all stored bytes, scales included. `identity` changes whenever
     the values may: it names file, revision, header and byte range. A tensor that only serves another one (its scales)
-    names it in `companion_of`; its bytes are in the other's `nbytes` too. `unreadable` says why `read` will fail.
+    names it in `companion_of`; its bytes are in the other's `nbytes` too. `unreadable` says why `read` will fail, as
+    what follows the tensor's name.
     """
 
     name: str

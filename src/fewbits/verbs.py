@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import index
 from types import ModuleType
 from typing import Any
 
@@ -13,12 +16,12 @@ from fewbits import catalog, kernels
 from fewbits.block import as_matrices
 from fewbits.codes import codes_of, values_of
 from fewbits.encoded import Encoded
-from fewbits.errors import DataError
+from fewbits.errors import DataError, kind_of
 from fewbits.formats import Format
 from fewbits.plan import Float32, Plan, plan
 from fewbits.transform import LARGEST, finite_mean, hadamard, outlier_mask
 
-__all__ = ["as_float32", "as_format", "bits", "decode", "encode", "quantize", "rounded"]
+__all__ = ["as_array", "as_float32", "as_format", "bits", "decode", "encode", "quantize", "rounded"]
 
 NUMBERS = "biuf"
 
@@ -26,8 +29,9 @@ NUMBERS = "biuf"
 def quantize(x: ArrayLike, format: str | Format, *, backend: str = "cpu") -> NDArray[np.float32]:
     """The values that `x` becomes in a format ("fake quantization"): float32, same shape.
 
-    `x`: float16, bfloat16, float32, float64 (rounded to float32 first) or integers, any rank; blocks lie in the last two axes.
-    NaN and infinities pass through and take part in no scale. Raises `UsageError` for an unknown format, `DataError` for other data.
+    `x`: float16, bfloat16, float32, float64 (rounded to float32 first: what is beyond its largest number, 3.4e38, becomes
+    infinite) or integers, any rank; blocks lie in the last two axes. NaN and infinities pass through and take part in no
+    scale. Raises `UsageError` for what is no format, `DataError` for other data.
     """
     values, shape = _prepared(x)
     return rounded(values, plan(as_format(format)), backend).reshape(shape)
@@ -36,14 +40,19 @@ def quantize(x: ArrayLike, format: str | Format, *, backend: str = "cpu") -> NDA
 def encode(x: ArrayLike, format: str | Format, *, backend: str = "cpu") -> Encoded:
     """The codes, scales and offsets that a format stores for `x`; `decode` of them equals `quantize`, bit for bit.
 
-    Raises `DataError` for NaN and infinities unless the element has a code for them.
+    Raises `DataError` for NaN and infinities unless the element has a code for them, and what `quantize` raises.
     """
     values, shape = _prepared(x)
     return _Options(values, plan(as_format(format)), kernels.backend(backend)).encode(shape)
 
 
 def decode(q: Encoded) -> NDArray[np.float32]:
-    """The values that codes, scales and offsets stand for: code value · scale − offset, in float32."""
+    """The values that codes, scales and offsets stand for: code value · scale − offset, in float32.
+
+    Raises `DataError` for what is no `Encoded`, for codes that the element does not have and for parts that do not fit.
+    """
+    if not isinstance(q, Encoded):
+        raise DataError(f"decode: an Encoded is expected, as encode gives it, not {kind_of(q)}")
     f = q.format
     with np.errstate(all="ignore"):
         y = _decode_blocks(q)
@@ -55,9 +64,21 @@ def decode(q: Encoded) -> NDArray[np.float32]:
         return y + q.mean if q.mean is not None else y
 
 
-def bits(format: str | Format, shape: tuple[int, ...], *, padded: bool | tuple[int, int] = False) -> float:
-    """Exact average bits per weight that a tensor of `shape` takes, with scales, offsets and outliers; see `Format.bits`."""
-    return as_format(format).bits(tuple(shape), padded)
+def bits(
+    format: str | Format, shape: int | Sequence[int] | NDArray[Any], *, padded: bool | tuple[int, int] = False
+) -> float:
+    """Exact average bits per weight that a tensor of `shape` takes, with scales, offsets and outliers; see `Format.bits`.
+
+    `shape`: integers ≥ 0, one alone for one axis; `padded`: True, False or the (rows, columns) of a tile, both at least 1.
+    Raises `DataError` for others.
+    """
+    tile = (
+        padded if isinstance(padded, bool) else _integers(padded, 1, "padded is True, False or a tile (rows, columns)")
+    )
+    if isinstance(tile, tuple) and len(tile) != 2:
+        raise DataError(f"padded is True, False or a tile (rows, columns), not {kind_of(padded)}")
+    sides = _integers(shape, 0, "a shape is a tuple of integers")
+    return float(as_format(format).bits(sides, tile))
 
 
 def rounded(x: Float32, plan: Plan, backend: str = "cpu") -> Float32:
@@ -67,18 +88,39 @@ def rounded(x: Float32, plan: Plan, backend: str = "cpu") -> Float32:
 
 def as_format(format: str | Format) -> Format:
     """A `Format` from itself, a catalogue name or a spec."""
-    return format if isinstance(format, Format) else catalog.format(format)
+    return catalog.format(format)
 
 
 def as_float32(x: ArrayLike) -> NDArray[np.float32]:
-    """Numbers as float32, ties to even; what is beyond its range becomes infinite. Raises `DataError` for what is no number."""
-    a = np.asarray(x)
+    """Numbers as float32, ties to even; what is beyond its range becomes infinite. Raises `DataError` for what is no array of numbers."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return as_array(x).astype(np.float32)
+
+
+def as_array(x: ArrayLike) -> NDArray[Any]:
+    """Numbers as an array of their own dtype. Raises `DataError` for what is no array of numbers."""
+    try:
+        a = np.asarray(x)
+    except (TypeError, ValueError):
+        raise DataError(f"an array of numbers expected, with rows of one length, not {kind_of(x)}") from None
     if a.dtype.kind not in NUMBERS and "float" not in a.dtype.name:
         raise DataError(
             f"numbers expected (float16, bfloat16, float32, float64 or integers), not an array of {a.dtype}"
         )
-    with np.errstate(over="ignore", invalid="ignore"):
-        return a.astype(np.float32)
+    return a
+
+
+def _integers(given: Any, least: int, what: str) -> tuple[int, ...]:
+    """The integers of a tuple, list or array, or one alone; none below `least`."""
+    try:
+        found = (
+            tuple(map(index, given)) if np.iterable(given) and not isinstance(given, str | bytes) else (index(given),)
+        )
+    except TypeError:
+        found = (least - 1,)
+    if any(side < least for side in found):
+        raise DataError(f"{what}, none below {least}, not {kind_of(given)}")
+    return found
 
 
 def _prepared(x: ArrayLike) -> tuple[Float32, tuple[int, ...]]:
@@ -165,8 +207,13 @@ def _encoded_scales(scales: Any, f: Format, shape: tuple[int, ...], parent: Form
 def _decode_blocks(q: Encoded) -> NDArray[np.float32]:
     f = q.format
     y = values_of(q.codes, f.element)
-    if f.block is None or q.scale is None:
+    if y.shape != tuple(q.shape):
+        raise DataError(f"decode: codes of shape {list(y.shape)} for a tensor of shape {list(q.shape)}")
+    if f.block is None:
         return y
+    parts = {"scale": q.scale, "offset": q.offset if f.zero or f.offset is not None else q.scale}
+    if missing := [name for name, part in parts.items() if part is None]:
+        raise DataError(f"decode: format {f} has a {missing[0]}, and there is none")
     grid = f.block.grid(q.shape)
     cells = y.reshape(grid.shape)
     if f.zero:
@@ -190,5 +237,7 @@ def _numbers(stored: Any) -> NDArray[np.float32]:
 
 def _spread(numbers: NDArray[np.float32], grid: Any) -> NDArray[np.float32]:
     """One number per block as one per value."""
+    if numbers.size != math.prod(grid.counts):
+        raise DataError(f"decode: {numbers.size} scales or offsets for {math.prod(grid.counts)} blocks")
     by_row = np.repeat(numbers.reshape(grid.counts), grid.rows, axis=1)[:, : grid.shape[1]]
     return np.repeat(by_row, grid.columns, axis=2)[:, :, : grid.shape[2]]

@@ -14,6 +14,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from fewbits import interruption
 from fewbits.errors import FewbitsError
 
 __all__ = ["COMMANDS", "app", "main", "run"]
@@ -56,8 +57,15 @@ for _name in COMMANDS:
 
 
 def main() -> NoReturn:
-    """The console script `fewbits`."""
-    sys.exit(run(sys.argv[1:]))
+    """Run the command line of this process and exit; after Ctrl-C at once, whatever is still at work."""
+    interruption.take_over()
+    try:
+        code = run(sys.argv[1:])
+    except interruption.Interrupted:  # between two lines of `run`
+        code = _interrupted()
+    if code == interruption.CODE:
+        interruption.leave(code)
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -76,8 +84,8 @@ def run(arguments: Sequence[str]) -> int:
             raise
         _forget_stdout()
         return 0
-    except (KeyboardInterrupt, typer.Abort):
-        return _fail("interrupted", 130)
+    except (interruption.Interrupted, KeyboardInterrupt, typer.Abort):
+        return _interrupted()
     except FewbitsError as error:
         if debug:
             raise
@@ -103,6 +111,12 @@ def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     listed = list(arguments)
     end = listed.index("--") if "--" in listed else len(listed)
     return listed[:end], listed[end:]
+
+
+def _interrupted() -> int:
+    code = _fail("interrupted", interruption.CODE)
+    interruption.told()
+    return code
 
 
 def _fail(message: str, code: int) -> int:

@@ -69,7 +69,8 @@ def _show(console: Console, rows: list[dict[str, Any]]) -> None:
         )
     bare = [row["format"] for row in rows if row["verdict"] == "not covered"]
     if bare:
-        console.print(styled((f"\nnot covered: {' '.join(bare)}", "dim")))
+        console.print()
+        console.print(styled((f"not covered: {' '.join(bare)}", "dim")))
     found, missing = installed()
     counts = {verdict: sum(row["verdict"] == verdict for row in rows) for verdict in STYLES}
     console.print("\n" + " · ".join(f"{count} {verdict}" for verdict, count in counts.items() if count))

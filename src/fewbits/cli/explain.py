@@ -103,11 +103,13 @@ def _show(console: Console, typed: str, f: Format, rows: list[dict[str, Any]]) -
     for option in f.options:
         console.print(styled((f"  option {option}", "dim")))
     if f.rule:
-        console.print(styled(("\nrule ", "bold"), (f"{f.rule}", "cyan"), (f"  {f.rule.definition}", "")))
+        console.print()
+        console.print(styled(("rule ", "bold"), (f"{f.rule}", "cyan"), (f"  {f.rule.definition}", "")))
     if rows:
         _show_steps(console, rows)
     elif 0 < f.element.bits <= LISTED_BITS:
-        console.print(styled((f"\nall values of {f.element}", "bold"), (" (code, value)", "dim")))
+        console.print()
+        console.print(styled((f"all values of {f.element}", "bold"), (" (code, value)", "dim")))
         cells = [f"{pattern} {value:<11.6g}" for _, pattern, value in codes(f.element)]
         rest = -(-len(cells) // PER_LINE)
         for i in range(rest):
@@ -120,7 +122,8 @@ def _show_steps(console: Console, rows: list[dict[str, Any]]) -> None:
     shown = {name for name in COLUMNS if any(row[name] is not None for row in rows)}
     block = None
     if "block" in shown:
-        console.print(styled(("\nscales", "bold")))
+        console.print()
+        console.print(styled(("scales", "bold")))
         for row in rows:
             if row["block"] is not None and row["block"] != block:
                 block = row["block"]

@@ -36,7 +36,10 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON array of row object
 Csv = Annotated[
     str | None,
     typer.Option(
-        "--csv", metavar="PATH", help="Write the rows as CSV; - is stdout, and then nothing else.", show_default=False
+        "--csv",
+        metavar="PATH",
+        help="Write the rows as CSV; - is stdout, and then nothing else. Text that starts with = + - @ gets a ' in front.",
+        show_default=False,
     ),
 ]
 Output = Annotated[

@@ -60,7 +60,7 @@ def emit(
     if json:
         write_json(rows, _stdout(), columns)
     elif csv == "-":
-        write_csv(rows, _stdout(), columns)
+        write_csv(rows, _stdout(), columns, escaped=True)
     elif show:
         from fewbits.cli.terminal import console
 

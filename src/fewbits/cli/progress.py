@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Bar", "progress"]
 
+WIDE = 96  # columns of a terminal where bar and rate have room beside the rest on one line
+
 
 class Bar:
     """Counts weights × formats; `aside` clears the line while something else is printed to the same terminal."""
@@ -61,15 +63,15 @@ def progress(total: int, *, shown: bool = True) -> Iterator[Bar]:
             speed = task.finished_speed or task.speed
             return Text(f"{amount(speed)} weights·formats/s" if speed else "", style="cyan")
 
+    terminal = console(sys.stderr)
+    wide = terminal.width >= WIDE
     columns = (
         TextColumn("{task.description}", style="bold", markup=False),
-        BarColumn(bar_width=30),
+        *((BarColumn(bar_width=30),) if wide else ()),
         TextColumn("{task.percentage:>3.0f} %"),
-        Rate(),
+        *((Rate(),) if wide else ()),
         TimeRemainingColumn(compact=True),
         TextColumn("left"),
     )
-    with Progress(
-        *columns, console=console(sys.stderr), transient=True, redirect_stdout=False, redirect_stderr=False
-    ) as bar:
+    with Progress(*columns, console=terminal, transient=True, redirect_stdout=False, redirect_stderr=False) as bar:
         yield Bar(bar, total)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fewbits.cli.options import CacheDir, Csv, Filters, Json, Model, Revision
 from fewbits.errors import FewbitsError
+from fewbits.interruption import CODE, Interrupted, told
+
+if TYPE_CHECKING:
+    from fewbits.formats import Format
 
 __all__ = ["scan"]
 
@@ -47,7 +52,8 @@ def scan(
             "--sample-rows",
             min=1,
             metavar="N",
-            help="Measure about N rows of each tensor, drawn by the seed, and show standard errors.",
+            help="Measure about N rows of each tensor, drawn by the seed, and show standard errors. "
+            "Formats with a scale of the whole tensor are measured in full.",
             show_default=False,
         ),
     ] = None,
@@ -94,13 +100,14 @@ def scan(
     view = View(job, summary=summary, shown=not (quiet or machine), keep=machine or csv is not None)
     if machine and job.notice:
         typer.echo(f"fewbits: {printable(job.notice)}", err=True)
-    _announce_compilation(quiet or machine)
     try:
+        _compile([f for _, f in job.formats], silent=quiet or machine)
         view.measure(with_progress=not (quiet or json))
-    except KeyboardInterrupt:
+    except (Interrupted, KeyboardInterrupt):
+        typer.echo("fewbits: interrupted" + (f"; {view.kept}" if view.measured else ""), err=True)
+        told()
         view.stop()
-        typer.echo(f"fewbits: interrupted; {view.kept}", err=True)
-        raise typer.Exit(130) from None
+        raise typer.Exit(CODE) from None
     except FewbitsError as error:
         view.stop()
         raise FewbitsError(f"{error}; {view.kept}" if view.measured else str(error)) from error
@@ -116,9 +123,13 @@ def scan(
         typer.echo(str(job.path / "report.html"))
 
 
-def _announce_compilation(silent: bool) -> None:
+def _compile(formats: Sequence[Format], silent: bool) -> None:
     """The first use of the kernels on a machine compiles them; say so instead of standing still."""
-    from fewbits.kernels.cache import are_compiled
+    from fewbits.kernels.compilation import compile_for, missing
+    from fewbits.plan import plan
 
-    if not silent and not are_compiled():
-        typer.echo("fewbits: compiling the kernels for this machine, once (up to 20 seconds)", err=True)
+    plans = [plan(f) for f in formats]
+    if missing(plans):
+        if not silent:
+            typer.echo("fewbits: compiling the kernels for this machine, once (about 20 seconds)", err=True)
+        compile_for(plans)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fewbits.cli import scan_tables as tables
+from fewbits.cli.layout import Line, cropped
 from fewbits.cli.progress import progress
-from fewbits.cli.scan_tables import Line
-from fewbits.cli.terminal import console, styled
+from fewbits.cli.terminal import console, counted, printable, styled
 from fewbits.errors import FewbitsError
 from fewbits.scan import Measured, Summary, grow
 from fewbits.scan.job import Job
@@ -42,8 +43,8 @@ class View:
     @property
     def kept(self) -> str:
         """What is safe after an interruption or error, and how to go on."""
-        count = f"{self.measured} of {len(self.job.tensors)} tensors"
-        return f"{count} are measured and kept in {self.job.path}; the same command continues"
+        count = f"{self.measured} of {counted(len(self.job.tensors), 'tensor')} {'is' if self.measured == 1 else 'are'}"
+        return f"{count} measured and kept in {self.job.path}; the same command continues"
 
     def measure(self, *, with_progress: bool) -> None:
         """Measure everything, showing each tensor as it is done."""
@@ -69,7 +70,10 @@ class View:
         if self._compact:
             self._print([])
         if self._with_summary:
-            self._both([*tables.summary(rows, self.job.weights, len(self.job.tensors)), []])
+            what = rows, self.job.weights, len(self.job.tensors)
+            self._write([*tables.summary(*what), []])
+            for line in [*tables.summary(*what, self._narrow), []]:
+                self._print(line)
         else:
             self._both([tables.front(rows), []])
         self._print([("report  ", "bold"), (str(report), "cyan")])
@@ -100,12 +104,12 @@ class View:
                 raise FewbitsError(f"cannot write {run.path / name}: {error.strerror}") from error
 
         self._file = write
-        self._both(tables.header(self.job, len(run)))
+        self._both(tables.header(self.job, self.job.known(run)))
         tree = tables.hierarchy(grow(self.job.tensors))
         self._write(tree)
         more = len(tree) - TREE_LINES
         for line in tree[:TREE_LINES] if more > 5 else tree:
-            self._print(line)
+            self._print(cropped(line, self._narrow))
         if more > 5:
             self._print([(f"  … {more} more lines in {name}", "dim")])
         self._both([[]])
@@ -113,14 +117,21 @@ class View:
             self._print(tables.compact_header(self.job.formats, self._width))
 
     def _tensor(self, found: Measured) -> None:
-        full = tables.tensor(found)
-        self._write(full)
-        for line in [tables.compact(found, self._width)] if self._compact else full:
-            self._print(line)
+        self._write(tables.tensor(found))
+        if self._terminal:
+            compact = self._compact
+            for line in [tables.compact(found, self._width)] if compact else tables.tensor(found, self._narrow):
+                self._print(line)
 
     @property
     def _width(self) -> int:
         return self._terminal.width if self._terminal else 0
+
+    @property
+    def _narrow(self) -> int:
+        """The width that tables keep to; 0 where there is no terminal to be too narrow."""
+        asked = os.environ.get("COLUMNS", "").isdecimal()
+        return self._width if self._terminal and (self._terminal.is_terminal or asked) else 0
 
     def _both(self, lines: Iterable[Line]) -> None:
         listed = list(lines)
@@ -129,7 +140,7 @@ class View:
             self._print(line)
 
     def _write(self, lines: Iterable[Line]) -> None:
-        self._file("".join("".join(text for text, _ in line).rstrip() + "\n" for line in lines))
+        self._file("".join(printable("".join(text for text, _ in line)).rstrip() + "\n" for line in lines))
 
     def _print(self, line: Line) -> None:
         if self._terminal:

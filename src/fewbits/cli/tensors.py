@@ -64,15 +64,17 @@ def tensors(
 
 
 def _show(console: Console, title: str, revision: str, root: Node, whole: int) -> None:
-    from fewbits.cli.terminal import printable, shape_text, size, styled
+    from fewbits.cli.terminal import counted, printable, shape_text, size, styled
 
     at = f" @ {revision[:12]}" if revision else ""
-    console.print(styled((printable(title), "bold"), (f"{at}   {root.tensors} tensors, {size(root.nbytes)}", "dim")))
+    console.print(
+        styled((printable(title), "bold"), (f"{at}   {counted(root.tensors, 'tensor')}, {size(root.nbytes)}", "dim"))
+    )
     lines = [(depth, node, "  " * (depth + 1) + printable(node.label)) for depth, node in root.walk()]
     width = min(60, max((len(text) for _, _, text in lines), default=0))
     for _, node, text in lines:
         tensor = node.tensor
-        what = f"{shape_text(tensor.shape)} {tensor.dtype}" if tensor else f"{node.tensors} tensors"
+        what = f"{shape_text(tensor.shape)} {tensor.dtype}" if tensor else counted(node.tensors, "tensor")
         each = f"  {node.copies} × {size(node.nbytes / node.copies)}" if node.copies > 1 else ""
         share = f"{100 * node.nbytes / whole:.1f} %"
         layout = f"  {tensor.layout}" if tensor and tensor.layout else ""

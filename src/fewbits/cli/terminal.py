@@ -8,6 +8,7 @@ from collections.abc import Collection
 from typing import IO, TYPE_CHECKING
 
 from fewbits import metrics
+from fewbits.table.files import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -62,18 +63,13 @@ def interactive(file: IO[str]) -> bool:
     return file.isatty() and os.environ.get("TERM") not in ("dumb", "") and not os.environ.get("CI")
 
 
-def printable(text: str) -> str:
-    """Foreign text without control characters: \\x1b stays four letters."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)
-
-
 def styled(*parts: tuple[str, str]) -> Text:
-    """One line of (text, style) parts."""
+    """One line of (text, style) parts; whatever does not print is escaped."""
     from rich.text import Text
 
     line = Text(no_wrap=True, overflow="ignore")
     for text, style in parts:
-        line.append(text, style)
+        line.append(printable(text), style)
     return line
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fewbits.figures.axes import Axis, axis_of
 from fewbits.figures.registry import Spec, register
 from fewbits.figures.rows import chart_rows, formats_by_bits, natural
-from fewbits.figures.style import DIFFERENCE, EMPTY, HEAT, styled
+from fewbits.figures.style import DIFFERENCE, EMPTY, HEAT, INK, styled
 
 if TYPE_CHECKING:
     import polars
@@ -53,7 +53,7 @@ def heat_map(
     layers: list[Spec] = [
         {
             "name": "cells",
-            "mark": {"type": "rect", "cursor": "pointer", "invalid": "show"},
+            "mark": {"type": "rect", "cursor": "pointer"},
             "encoding": {
                 **encoding,
                 "color": {"condition": {"test": "datum.drawn", **color}, "value": EMPTY},
@@ -72,6 +72,7 @@ def heat_map(
     ]
     if values or (values is None and len(rows) <= READABLE):
         dark = "datum.drawn && luminance(scale('color', datum.shade)) < 0.2"
+        neutral = {"test": "!datum.drawn", "value": INK}  # a page may restyle it with the colour behind it
         layers.append(
             {
                 "name": "values",
@@ -79,7 +80,7 @@ def heat_map(
                 "encoding": {
                     **encoding,
                     "text": {"field": "shown"},
-                    "color": {"condition": {"test": dark, "value": "white"}, "value": "#14171a"},
+                    "color": {"condition": [neutral, {"test": dark, "value": "white"}], "value": "#14171a"},
                 },
             }
         )
@@ -91,7 +92,8 @@ def heat_map(
         {"calculate": "datum.tensor + ', ' + datum.format + ': ' + datum.says", "as": "spoken"},
         {"calculate": f"({axis.drawn}) ? {axis.level} : null", "as": "level"},
         {"joinaggregate": [{"op": "median", "field": "level", "as": "median"}], "groupby": ["format"]},
-        {"calculate": f"({axis.drawn}) ? {shade} : null", "as": "shade"},
+        # A cell without a value has a number too: Vega-Lite draws null in the colour of 0 before it looks at `drawn`.
+        {"calculate": f"({axis.drawn}) ? {shade} : 1", "as": "shade"},
         {"calculate": _shown(axis, relative), "as": "shown"},
         {"calculate": difference, "as": "difference"},
         {"calculate": "join(datum.flags || [], ', ') || 'none'", "as": "notes"},

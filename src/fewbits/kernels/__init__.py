@@ -6,9 +6,9 @@ from importlib import import_module
 from types import ModuleType
 
 from fewbits.errors import UsageError
-from fewbits.kernels.cache import ensure_place
+from fewbits.kernels.cache import is_kept
 
-ensure_place()  # before numba is imported
+is_kept()  # before numba is imported: it looks for its place then
 
 __all__ = ["backend"]
 

@@ -29,11 +29,12 @@ from fewbits.kernels.bits import (
     to_bits64,
     truncate,
 )
+from fewbits.kernels.cache import is_kept
 from fewbits.plan import AWAY, BINADE, BRAIN, EVEN, LOW, NOTHING, TABLE, UP, Float32, Rounding
 
 OPTIONS: dict[str, Any] = {
     "nogil": True,
-    "cache": True,
+    "cache": is_kept(),
     "error_model": "numpy",
     "boundscheck": False,
     "fastmath": False,

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from fewbits.kernels.cache import is_kept
 from fewbits.kernels.super_block import LEAST_MAGNITUDE, LONGEST, Q3K_PASSES, Floats, Integers
 
 LANES = 32
@@ -23,8 +24,8 @@ REGISTERS = 16  # rows of numbers per lane
 
 f32, i32 = np.float32, np.int32
 ZERO, ONE = f32(0), f32(1)
-compiled: Any = njit(nogil=True, cache=True, error_model="numpy")
-inlined: Any = njit(nogil=True, cache=True, error_model="numpy", inline="always")
+compiled: Any = njit(nogil=True, cache=is_kept(), error_model="numpy")
+inlined: Any = njit(nogil=True, cache=is_kept(), error_model="numpy", inline="always")
 
 
 @inlined

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fewbits.scan.summary import SAME_BITS
+
 __all__ = ["BUDGET", "Answer", "answer"]
 
 BUDGET = 4.5  # bits a weight
@@ -24,9 +26,12 @@ class Answer:
 
 
 def answer(rows: Sequence[Row], budget: float = BUDGET) -> Answer:
-    """From merged rows, least error first (`better` empty: on the front). Formats that lose everything do not count."""
+    """From merged rows, least error first (`better` empty: on the front). Formats that lose everything do not count.
+
+    Bits that are above the budget by no more than `SAME_BITS` fit, as they count as equal on the front.
+    """
     useful = [row for row in rows if _keeps_something(row)]
-    fitting = [row for row in useful if row["bits"] <= budget]
+    fitting = [row for row in useful if row["bits"] <= budget + SAME_BITS]
     front = sorted((row for row in useful if not row["better"]), key=lambda row: row["bits"])
     smallest = min(useful, key=lambda row: row["bits"], default=None)
     return Answer(budget, fitting[0] if fitting else None, smallest, front)

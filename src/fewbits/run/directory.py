@@ -12,7 +12,7 @@ from typing import Any
 
 from fewbits.errors import DataError, FewbitsError
 from fewbits.run import provenance
-from fewbits.run.records import Appender, Place, lines, record_at, record_files
+from fewbits.run.records import Appender, Place, lines, record_at, record_files, written
 from fewbits.table import Record
 
 __all__ = ["RunDirectory", "default_path"]
@@ -48,6 +48,7 @@ class RunDirectory:
             ) from error
         self._places: dict[str, Place] = {}
         self._read: dict[Path, int] = {}
+        self._newest: dict[str, tuple[float, str]] = {}
         self.refresh()
 
     def __enter__(self) -> RunDirectory:
@@ -61,7 +62,7 @@ class RunDirectory:
     def __len__(self) -> int:
         return len(self._places)
 
-    def __contains__(self, key: str) -> bool:
+    def __contains__(self, key: object) -> bool:
         return key in self._places
 
     @property
@@ -75,6 +76,7 @@ class RunDirectory:
             start = self._read.get(path, 0)
             for place, data in lines(path, start):
                 self._places[str(data["key"])] = place
+                self._note(str(data.get("tensor")), written(data), str(data.get("identity")))
                 start = place.start + place.length + 1
             self._read[path] = start
 
@@ -90,6 +92,15 @@ class RunDirectory:
         """Keep measurements: on return a kill of the process does not lose them."""
         for record, place in zip(records, self._appender.append(records), strict=True):
             self._places[record.key] = place
+            self._note(record.tensor, record.time, record.identity)
+
+    def identity(self, tensor: str) -> str:
+        """The identity in the newest record of a tensor of that name, "" when there is none: its bytes that count."""
+        return self._newest.get(tensor, (0.0, ""))[1]
+
+    def _note(self, tensor: str, time: float, identity: str) -> None:
+        if tensor not in self._newest or self._newest[tensor][0] <= time:
+            self._newest[tensor] = (time, identity)
 
 
 def _check(path: Path, facts: Mapping[str, Any]) -> None:

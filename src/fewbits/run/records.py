@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from fewbits.table import Record
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["Appender", "Place", "current", "lines", "lock_directory", "record_at", "record_files"]
+__all__ = ["Appender", "Place", "current", "lines", "lock_directory", "record_at", "record_files", "written"]
 
 
 class Place(NamedTuple):
@@ -91,22 +91,34 @@ def record_at(place: Place) -> Record:
 
 
 def current(directory: Path) -> Iterator[Record]:
-    """The records that count, by tensor, formats in order of first appearance; of two for one cell the later one."""
-    cells: dict[tuple[object, ...], tuple[float, Place]] = {}
+    """The records that count, by tensor, formats in order of first appearance; of two for one cell the later one.
+
+    Where the bytes of a tensor have changed between records, only those of the bytes that were last written count.
+    """
+    cells: dict[tuple[object, ...], tuple[float, Place, object]] = {}
     order: dict[object, int] = {}
+    newest: dict[tuple[object, ...], tuple[float, object]] = {}
     for path in record_files(directory):
         for place, data in lines(path):
-            spec, time = data.get("spec"), data.get("time")
+            spec, time, identity = data.get("spec"), written(data), data.get("identity")
             cell = tuple(data.get(k) for k in ("model", "tensor", "spec", "sampling", "backend", "encoder", "evidence"))
             order.setdefault(spec, len(order))
-            written = time if isinstance(time, float | int) else 0.0
-            if cell not in cells or cells[cell][0] <= written:
-                cells[cell] = (written, place)
+            if cell not in cells or cells[cell][0] <= time:
+                cells[cell] = (time, place, identity)
+            if cell[:2] not in newest or newest[cell[:2]][0] <= time:
+                newest[cell[:2]] = (time, identity)
+    cells = {cell: found for cell, found in cells.items() if found[2] == newest[cell[:2]][1]}
     for cell in sorted(cells, key=lambda c: (str(c[0]), str(c[1]), order[c[2]], *map(str, c[3:]))):
         try:
             yield record_at(cells[cell][1])
         except DataError:
             continue
+
+
+def written(data: Mapping[str, object]) -> float:
+    """When a record was made, from its line; 0 where the line does not say."""
+    time = data.get("time")
+    return float(time) if isinstance(time, float | int) else 0.0
 
 
 @contextmanager

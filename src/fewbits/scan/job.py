@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -14,7 +14,7 @@ from fewbits.errors import SourceError, UsageError
 from fewbits.formats import Format
 from fewbits.run import RunDirectory, default_path, derive
 from fewbits.scan import ttnn
-from fewbits.scan.loop import Measured, Measurer, Options, scan
+from fewbits.scan.loop import Measured, Measurer, Options, keys, scan
 
 if TYPE_CHECKING:
     from fewbits.measurement import Measurement
@@ -52,7 +52,10 @@ class Job:
 
         self.source: Source = open_source(request.model, revision=request.revision, cache_dir=request.cache_dir)
         own = [t for t in self.source if not t.companion_of]  # scales are read with what they scale
-        chosen = select(own, request.query, request.limit)
+        self.tensors_in_all: int = len(own)
+        matching = select(own, request.query)
+        self.left_out: int = len(select(own, request.query, every=True)) - len(matching)
+        chosen = matching if request.limit is None else select(own, request.query, request.limit)
         self.tensors: list[Tensor] = [t for t in chosen if not t.unreadable]
         self.skipped: list[Tensor] = [t for t in chosen if t.unreadable]
         if not self.tensors:
@@ -65,6 +68,12 @@ class Job:
     def work(self) -> int:
         """Weights × formats to measure in all; exact without sampling."""
         return self.weights * len(self.formats)
+
+    def known(self, store: Container[str]) -> int:
+        """How many of the measurements that are asked for are there already."""
+        options = self.request.options
+        asked = (keys(tensor, self.formats, self.backend_of, options).values() for tensor in self.tensors)
+        return 0 if options.recompute else sum(key in store for found in asked for key in found)
 
     @property
     def notice(self) -> str:

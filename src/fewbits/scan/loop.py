@@ -15,7 +15,7 @@ from fewbits.scan import sample
 from fewbits.table import Record
 from fewbits.tensor import Tensor
 
-__all__ = ["Measured", "Measurer", "Options", "Store", "Sums", "scan"]
+__all__ = ["Measured", "Measurer", "Options", "Store", "Sums", "keys", "scan"]
 
 Progress = Callable[[int], None]
 Rows = Sequence[tuple[int, int]]
@@ -32,6 +32,9 @@ class Store(Protocol):
 
     def refresh(self) -> None:
         """Take note of records that others have kept."""
+
+    def identity(self, tensor: str) -> str:
+        """The identity in the newest record of a tensor of that name, "" when there is none."""
 
 
 class Sums(Protocol):
@@ -93,26 +96,41 @@ def scan(
     """
     options = options or Options()
     for tensor in tensors:
-        rows = _rows(tensor, formats, options)
-        sampling = _sampling(tensor, rows, options)
-        keys = {
-            str(f): table.key(tensor.identity, str(f), sampling=sampling, backend=backend_of(f)) for _, f in formats
-        }
-        known = {} if options.recompute else _known(store, keys)
+        parts = _parts(tensor, formats, options)
+        known = {} if options.recompute else _known(store, _keys(tensor, parts, backend_of))
         cached = frozenset(known)
-        if progress and known:
-            progress(_weights(tensor, rows) * len(known))
-        for name, measurer in backends.items():
-            missing = [(typed, f) for typed, f in formats if str(f) not in known and backend_of(f) == name]
-            if missing:
-                found = measurer(tensor, [f for _, f in missing], jobs=options.jobs, rows=rows, progress=progress)
-                made = _records(tensor, missing, found, model=model, sampling=sampling, backend=name, rows=rows)
-                store.append(made)
-                known.update((record.spec, record) for record in made)
+        if known and store.identity(tensor.name) != tensor.identity:  # the bytes of before are back: theirs count again
+            store.append([replace(r, model=model, tensor=tensor.name, time=time.time()) for r in known.values()])
+        for part in parts:
+            if progress and known:
+                progress(_weights(tensor, part.rows) * sum(str(f) in known for _, f in part.formats))
+            for name, measurer in backends.items():
+                missing = [(typed, f) for typed, f in part.formats if str(f) not in known and backend_of(f) == name]
+                if missing:
+                    asked = [f for _, f in missing]
+                    found = measurer(tensor, asked, jobs=options.jobs, rows=part.rows, progress=progress)
+                    made = _records(tensor, missing, found, part, model=model, backend=name)
+                    store.append(made)
+                    known.update((record.spec, record) for record in made)
         records = [replace(known[str(f)], model=model, tensor=tensor.name, format=typed) for typed, f in formats]
         if options.strict:
-            _refuse_nonfinite(records[0])
+            _refuse_nonfinite(max(records, key=lambda r: r.signal["nan"] + r.signal["inf"]))
         yield Measured(tensor, records, cached)
+
+
+def keys(
+    tensor: Tensor, formats: Sequence[tuple[str, Format]], backend_of: Callable[[Format], str], options: Options
+) -> dict[str, str]:
+    """The keys of the records that a scan makes or finds, by spec."""
+    return _keys(tensor, _parts(tensor, formats, options), backend_of)
+
+
+def _keys(tensor: Tensor, parts: Sequence[_Part], backend_of: Callable[[Format], str]) -> dict[str, str]:
+    return {
+        str(f): table.key(tensor.identity, str(f), sampling=part.sampling, backend=backend_of(f))
+        for part in parts
+        for _, f in part.formats
+    }
 
 
 def _known(store: Store, keys: Mapping[str, str]) -> dict[str, Record]:
@@ -127,16 +145,15 @@ def _records(
     tensor: Tensor,
     formats: Sequence[tuple[str, Format]],
     found: Sums,
+    part: _Part,
     *,
     model: str,
-    sampling: str,
     backend: str,
-    rows: Rows | None,
 ) -> list[Record]:
-    share = _weights(tensor, rows) / max(math.prod(tensor.shape), 1)
+    share = _weights(tensor, part.rows) / max(math.prod(tensor.shape), 1)
     records = []
     for i, (typed, f) in enumerate(formats):
-        groups = [(signal, errors[i]) for signal, errors in found.groups or ()] if rows else []
+        groups = [(signal, errors[i]) for signal, errors in found.groups or ()] if part.rows else []
         records.append(
             Record(
                 model=model,
@@ -151,7 +168,7 @@ def _records(
                 signal=dict(found.signal),
                 error=dict(found.errors[i]),
                 seconds=found.seconds[i],
-                sampling=sampling,
+                sampling=part.sampling,
                 errors=sample.standard_errors(groups, share),
                 backend=backend,
                 time=time.time(),
@@ -160,16 +177,29 @@ def _records(
     return records
 
 
-def _rows(tensor: Tensor, formats: Sequence[tuple[str, Format]], options: Options) -> Rows | None:
+@dataclass(frozen=True)
+class _Part:
+    """Formats that are measured on the same rows (None: all) of a tensor; `sampling` is what the numbers depend on."""
+
+    formats: Sequence[tuple[str, Format]]
+    rows: Rows | None = None
+    sampling: str = ""
+
+
+def _parts(tensor: Tensor, formats: Sequence[tuple[str, Format]], options: Options) -> list[_Part]:
+    """The formats that are sampled, and those that no sample of rows stands for, which are measured in full."""
     if options.sample_rows is None:
-        return None
-    return sample.draw(tensor.shape, options.sample_rows, options.seed, tensor.name, [f for _, f in formats])
-
-
-def _sampling(tensor: Tensor, rows: Rows | None, options: Options) -> str:
-    """What the numbers of a sample depend on; "" for whole tensors."""
+        return [_Part(formats)]
+    whole = [named for named in formats if sample.in_full(named[1], tensor.shape)]
+    rest = [named for named in formats if named not in whole]
+    rows = sample.draw(tensor.shape, options.sample_rows, options.seed, tensor.name, [f for _, f in rest])
     if rows is None:
-        return ""
+        return [_Part(formats)]
+    return [part for part in (_Part(rest, rows, _sampling(tensor, rows, options)), _Part(whole)) if part.formats]
+
+
+def _sampling(tensor: Tensor, rows: Rows, options: Options) -> str:
+    """What the numbers of a sample depend on."""
     height = max(stop - start for start, stop in rows)
     drawn = sum(stop - start for start, stop in rows)
     return f"{drawn} of {tensor.rows} rows, strata of {height}, seed {options.seed}"

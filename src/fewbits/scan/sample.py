@@ -12,11 +12,31 @@ from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
 from fewbits import metrics
+from fewbits.block import as_matrices
 from fewbits.formats import Format
+from fewbits.plan import plan
+from fewbits.slabs import Cut, cut, needs_amax
 
-__all__ = ["STRATUM", "draw", "standard_errors"]
+__all__ = ["STRATUM", "draw", "in_full", "standard_errors"]
 
 STRATUM = 32  # rows; two strata at least are drawn, or there would be no standard error
+
+
+def in_full(f: Format, shape: tuple[int, ...]) -> bool:
+    """Whether a format's values depend on more rows than a stratum holds, so that no sample of rows stands for the tensor.
+
+    So it is where some level has a scale or mean of the whole tensor, of whole columns or matrices, or blocks that no
+    strata keep whole.
+    """
+    lowered, how = plan(f), _cut(f, shape)
+    matrices, rows, _ = as_matrices(shape)
+    whole = any(b is not None and b.kind == "grid" and not b.rows for b in (level.block for level in lowered.levels))
+    across = not how.alone and matrices > 1 and rows % how.rows  # flat blocks that go on in the next matrix
+    return f.mean or whole or how.whole or needs_amax(lowered) or bool(across) or 1 < how.rows >= matrices * rows
+
+
+def _cut(f: Format, shape: tuple[int, ...]) -> Cut:
+    return cut(plan(f), shape)
 
 
 def draw(
@@ -24,10 +44,11 @@ def draw(
 ) -> list[tuple[int, int]] | None:
     """Row ranges of a tensor, ascending, with at least `wanted` rows in all; None when that would be all of them.
 
+    None of `formats` may be one that is measured `in_full`.
     Rows are those of the tensor as (rows, columns). A stratum lies in one matrix and holds whole blocks.
     """
-    columns, rows, matrices = (shape[-1], shape[-2], math.prod(shape[:-2])) if len(shape) > 1 else (1, 1, 1)
-    height = math.lcm(STRATUM, *(_block_rows(f, columns) for f in formats))
+    matrices, rows, _ = as_matrices(tuple(shape))
+    height = math.lcm(STRATUM, *(_cut(f, tuple(shape)).rows for f in formats))
     per_matrix = -(-rows // height)
     strata = matrices * per_matrix
     if wanted >= rows * matrices or strata < 3:
@@ -42,15 +63,6 @@ def draw(
         if left <= 0 and len(drawn) > 1:
             break
     return sorted(drawn) if len(drawn) < strata else None
-
-
-def _block_rows(f: Format, columns: int) -> int:
-    """How many rows a block takes: strata of a multiple of it cut none. Whole axes and tensors cannot be kept whole."""
-    if f.block is None or f.block.kind == "tensor":
-        return 1
-    if f.block.kind == "flat":
-        return f.block.columns // math.gcd(f.block.columns, columns or 1)
-    return f.block.rows or 1
 
 
 def standard_errors(groups: Sequence[tuple[metrics.Sums, metrics.Sums]], share: float) -> dict[str, float]:

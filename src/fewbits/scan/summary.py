@@ -49,13 +49,14 @@ class Summary:
         total.bits += record.bits * weights
         total.seconds += record.seconds
         for name, value in metrics.compute(record.signal, record.error)[0].items():
-            if value is not None:
+            if value is not None and record.signal["count"]:  # an empty tensor is neither good nor bad
                 sofar, count = total.means.get(name, (0.0, 0))
                 total.means[name] = (sofar + value, count + 1)
 
     def rows(self) -> list[dict[str, Any]]:
         """One row per format, least error first: bits, merged metrics, plain means `mean_<metric>`, `bytes`, `better`.
 
+        Means are over tensors that have values and where the metric is defined; `means_of` says how many those are.
         `better` names a format with less error at as many bits or fewer, or is "": the format is on the Pareto front.
         Bits that differ by less than `SAME_BITS` count as equal: a scale per tensor does not make a format dearer.
         """
@@ -63,6 +64,7 @@ class Summary:
         for total in self.totals.values():
             values, flags = metrics.compute(total.signal, total.error)
             means = {f"mean_{name}": value / count for name, (value, count) in total.means.items()}
+            means_of = {name: count for name, (_, count) in total.means.items()}
             bits = total.bits / total.weights if total.weights else 0.0
             rows.append(
                 {
@@ -74,6 +76,7 @@ class Summary:
                     "weights": total.weights,
                     **values,
                     **means,
+                    "means_of": means_of,
                     "seconds": total.seconds,
                     "flags": flags,
                 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from fewbits.errors import SourceError
+from fewbits.errors import SourceError, kind_of
 from fewbits.sources.checkpoint import EXTENSION
 from fewbits.sources.file import shown
 from fewbits.sources.hub_address import parse_hub_address
@@ -35,7 +35,7 @@ def open_source(
     `uri`: a path that exists wins; else `sample`, `synthetic:…`, a hub id or URL. `revision` (branch, tag, commit),
     `cache_dir` and `token` are for the hub; the token is by default HF_TOKEN, else that of the stored login.
     """
-    text = os.fspath(uri)
+    text = _text(uri)
     if path := _path(text):
         return _without_revision(open_local(path), revision)
     text = text.strip()
@@ -50,6 +50,14 @@ def open_source(
     from fewbits.sources.hub import open_hub  # the hub's client is slow to import
 
     return open_hub(address, cache_dir, token)
+
+
+def _text(uri: object) -> str:
+    """A text or path as text; raises `SourceError` for what is neither."""
+    text = os.fspath(uri) if isinstance(uri, str | os.PathLike) else None
+    if not isinstance(text, str):
+        raise SourceError(f"a model is named by a text or a path, not by {kind_of(uri)}; allowed are {ALLOWED}")
+    return text
 
 
 def _path(text: str) -> str | None:

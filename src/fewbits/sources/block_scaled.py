@@ -63,18 +63,19 @@ def block_scaled_tensor(stored: Tensor, scale: Tensor, configured: Block | None)
         dtype="float32",
         nbytes=stored.nbytes + scale.nbytes,
         layout=f"{stored.dtype}, blocks of {name}",
-        unreadable=stored.unreadable or scale.unreadable,
+        unreadable=stored.unreadable or (f"its scale {name} {scale.unreadable}" if scale.unreadable else ""),
     )
     if whole.unreadable:
-        return replace(whole, values=Missing(whole.unreadable))
+        return replace(whole, values=(stored if stored.unreadable else scale).values)
     try:
         height, width = block_size(stored.shape, scale.shape, configured)
     except ValueError as error:
-        problem = f"tensor {quoted(stored.name)} of shape {list(stored.shape)}: {error}"
-        return replace(whole, values=Missing(problem), unreadable=problem)
+        problem = f"of shape {list(stored.shape)}: {error}"
+        return replace(whole, values=Missing(f"tensor {quoted(stored.name)} {problem}"), unreadable=problem)
+    inferred = "" if configured or scale.size == 1 else " (inferred)"
     return replace(
         whole,
-        layout=f"{stored.dtype}, {height}x{width} blocks of {name}",
+        layout=f"{stored.dtype}, {height}x{width} blocks of {name}{inferred}",
         identity=digest("block scaled", stored.identity, scale.identity, height, width),
         values=BlockScaled(stored, scale, (height, width)),
     )

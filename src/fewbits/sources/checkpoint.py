@@ -48,7 +48,7 @@ def read_checkpoint(place: Place, index: str = "", only: str = "") -> tuple[list
     if not index:
         files = [only] if only else _without_index(place)
         headers = place.headers(files)
-        home_of = _first_home(place, files, headers)
+        home_of = _only_home(place, files, headers)
     else:
         text = read_small(place.file(index), LARGEST, "an index")
         home_of = parse_index(text, f"{place.where}: {index}")
@@ -62,7 +62,7 @@ def read_checkpoint(place: Place, index: str = "", only: str = "") -> tuple[list
 
 
 def _without_index(place: Place) -> list[str]:
-    """Every safetensors file, of subfolders where there is no other; of names that occur twice the first counts."""
+    """Every safetensors file, of subfolders where there is no other."""
     found = [name for name in place.names if name.endswith(EXTENSION)]
     found = [name for name in found if "/" not in name] or found
     if not found:
@@ -71,15 +71,15 @@ def _without_index(place: Place) -> list[str]:
     return sorted(found, key=lambda name: (name != f"model{EXTENSION}", name))
 
 
-def _first_home(place: Place, files: list[str], headers: Mapping[str, Header]) -> Mapping[str, str]:
-    """Tensor → file; a name that occurs twice is in the first file, but in subfolders it means two models."""
+def _only_home(place: Place, files: list[str], headers: Mapping[str, Header]) -> Mapping[str, str]:
+    """Tensor → file; a name in two files is an error: nothing says which of them is meant."""
     home_of: dict[str, str] = {}
     for name in files:
         for tensor in headers[name].entries:
             first = home_of.setdefault(tensor, name)
-            if first != name and "/" in name:
-                both = f"{quoted(first)} and {quoted(name)}"
-                raise SourceError(f"{place.where}: {both} both have a tensor {quoted(tensor)}; name the folder to read")
+            if first != name:
+                both, what = f"{quoted(first)} and {quoted(name)}", "folder" if "/" in name else "file"
+                raise SourceError(f"{place.where}: {both} both have a tensor {quoted(tensor)}; name the {what} to read")
     return home_of
 
 

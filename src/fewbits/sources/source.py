@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import TypeVar
 
-from fewbits.errors import SourceError
+import numpy as np
+
+from fewbits.errors import SourceError, kind_of
 from fewbits.sources.nearest import nearest
 from fewbits.sources.strict_json import quoted
 from fewbits.tensor import Tensor
@@ -40,12 +42,24 @@ class Source:
     def __contains__(self, name: object) -> bool:
         return name in self._by_name
 
-    def __getitem__(self, name: str) -> Tensor:
-        """The tensor of that name; `X_fp32` that is not stored is `X`, whose values are float32 (S-019)."""
+    def __getitem__(self, name: str | int) -> Tensor:
+        """The tensor of that name, or at that position by name; raises `SourceError`.
+
+        `X_fp32` that is not stored is `X`, whose values are float32 (S-019).
+        """
+        if not isinstance(name, str):
+            return self._at(name)
         found = self._by_name.get(name) or self._by_name.get(name.removesuffix(STORED_AS_FLOAT32))
         if found is None:
             raise SourceError(f"{self.title} has no tensor {quoted(name)}; {nearest(name, list(self._by_name))}")
         return found
+
+    def _at(self, position: object) -> Tensor:
+        if not isinstance(position, int | np.integer) or isinstance(position, bool):
+            raise SourceError(f"a tensor is asked for by name or position, not by {kind_of(position)}")
+        if not -len(self) <= position < len(self):
+            raise SourceError(f"{self.title} has {len(self)} tensors, none at position {position}")
+        return self.tensors[position]
 
     def __repr__(self) -> str:
         return f"<Source {self.uri}: {len(self)} tensors>"

@@ -15,7 +15,7 @@ from fewbits.sources.dtypes import Dtype
 from fewbits.sources.file import File
 from fewbits.sources.header import Entry, Header
 from fewbits.sources.strict_json import quoted
-from fewbits.tensor import Tensor
+from fewbits.tensor import Tensor, Values
 
 __all__ = ["Missing", "Stored", "digest", "stored_tensor"]
 
@@ -80,18 +80,24 @@ def stored_tensor(file: File, header: Header, entry: Entry) -> Tensor:
     """The tensor of an entry; one of unsupported dtype is listed, but not readable."""
     columns = entry.shape[-1] if entry.shape else 1
     problem = ""
+    values: Values = Stored(file, entry.name, entry.dtype, entry.begin, columns)
     if entry.dtype.decode is None:
-        name = quoted(entry.name)
-        problem = f"{file.where}: tensor {name} holds {entry.dtype.name}, which fewbits does not read as numbers"
+        problem = f"holds {entry.dtype.name}, which fewbits does not read as numbers"
+        values = Missing(f"{file.where}: tensor {quoted(entry.name)} {problem}")
     return Tensor(
         name=entry.name,
         shape=entry.shape,
         dtype=entry.dtype.name,
         nbytes=entry.end - entry.begin,
-        identity=digest("safetensors", file.key, header.digest, entry.begin, entry.end),
-        values=Missing(problem) if problem else Stored(file, entry.name, entry.dtype, entry.begin, columns),
+        identity=digest("safetensors", file.key, header.digest, entry.begin, entry.end, *_label(entry)),
+        values=values,
         unreadable=problem,
     )
+
+
+def _label(entry: Entry) -> tuple[str, str, str]:
+    """What tells tensors apart that share a byte range: those of no bytes."""
+    return entry.name, entry.dtype.name, "x".join(map(str, entry.shape))
 
 
 def digest(*parts: str | int) -> str:

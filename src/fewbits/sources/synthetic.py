@@ -24,6 +24,7 @@ SCHEME = "synthetic:"
 VERSION = 1  # of the values: another number wherever they change
 CHUNK = 1 << 16  # consecutive values with a random stream of their own
 LARGEST = 1 << 48
+OPTIONS = ("seed", "sigma", "dtype")
 DTYPE_NAMES = ("float32", "bfloat16", "float16")
 
 Draw = Callable[[np.random.Generator, int], NDArray[np.float64]]
@@ -123,8 +124,10 @@ def _law(uri: str, name: str, options: str) -> Law:
         raise SourceError(f"{shown(uri)}: no law '{name}'; laws are {', '.join(LAWS)} and studentN with N ≥ 3")
     given: dict[str, str] = {}
     for key, value in parse_qsl(options, keep_blank_values=True):
-        if key not in ("seed", "sigma", "dtype") or key in given:
-            raise SourceError(f"{shown(uri)}: option '{shown(key)}' once too often; allowed are seed, sigma and dtype")
+        if key not in OPTIONS:
+            raise SourceError(f"{shown(uri)}: unknown option '{shown(key)}'; allowed are {', '.join(OPTIONS)}")
+        if key in given:
+            raise SourceError(f"{shown(uri)}: option '{key}' is given twice")
         given[key] = value
     seed, sigma, dtype = given.get("seed", "0"), given.get("sigma", "1"), given.get("dtype", "float32")
     if not re.fullmatch(r"\d{1,19}", seed, re.ASCII):

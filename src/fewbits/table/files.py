@@ -17,7 +17,7 @@ from fewbits.table.columns import COLUMNS, flat, frame
 if TYPE_CHECKING:
     import polars
 
-__all__ = ["WRITERS", "atomic", "read", "write", "write_csv", "write_json", "write_parquet"]
+__all__ = ["WRITERS", "atomic", "printable", "read", "write", "write_csv", "write_json", "write_parquet"]
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -55,8 +55,14 @@ def write(data: Rows, path: Path, columns: Sequence[str] = COLUMNS) -> None:
         writer(data, file, columns)
 
 
-def write_csv(data: Rows, file: IO[bytes], columns: Sequence[str] = COLUMNS, *, header: bool = True) -> None:
-    """UTF-8 CSV (RFC 4180, but lines end with a line feed); None is an empty field."""
+def write_csv(
+    data: Rows, file: IO[bytes], columns: Sequence[str] = COLUMNS, *, header: bool = True, escaped: bool = False
+) -> None:
+    """UTF-8 CSV (RFC 4180, but lines end with a line feed); None is an empty field.
+
+    Text that a spreadsheet would take for a formula (it starts with = + - @) has a ' in front; JSON and Parquet have none.
+    With `escaped`, control characters and marks of direction are written as on the terminal.
+    """
     import io
 
     text = io.TextIOWrapper(file, encoding="utf-8", errors="backslashreplace", newline="", write_through=True)
@@ -64,13 +70,13 @@ def write_csv(data: Rows, file: IO[bytes], columns: Sequence[str] = COLUMNS, *, 
     writer = csv.DictWriter(text, names, lineterminator="\n")
     if header:
         writer.writeheader()
-    writer.writerows(flat(data))
+    writer.writerows({k: _text(v, escaped) if isinstance(v, str) else v for k, v in row.items()} for row in flat(data))
     text.detach()
 
 
 def write_json(data: Rows, file: IO[bytes], columns: Sequence[str] = COLUMNS) -> None:
-    """One JSON array of row objects, one row a line; nothing infinite or NaN is ever in it."""
-    lines = ",\n".join(json.dumps(row, allow_nan=False, ensure_ascii=False) for row in data)
+    """One JSON array of row objects, one row a line; nothing infinite or NaN, and no control character is ever in it."""
+    lines = ",\n".join(_plain(json.dumps(row, allow_nan=False, ensure_ascii=False)) for row in data)
     file.write(f"[{lines}]\n".encode("utf-8", "backslashreplace"))
 
 
@@ -94,6 +100,30 @@ def read(path: Path) -> polars.DataFrame:
 
 
 WRITERS = {".csv": write_csv, ".json": write_json, ".parquet": write_parquet}
+
+
+def printable(text: str) -> str:
+    """Foreign text without control characters and marks of direction: \\x1b stays four letters."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)
+
+
+def _text(value: str, escaped: bool) -> str:
+    if value.startswith(("=", "+", "-", "@", "\t", "\r")) and not _is_number(value):
+        value = "'" + value
+    return printable(value) if escaped else value
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _plain(text: str) -> str:
+    """JSON in which whatever does not print is written \\uXXXX, which means the same."""
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
 
 
 def _umask() -> int:

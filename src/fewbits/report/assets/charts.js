@@ -26,7 +26,8 @@ async function drawn(place, spec, rows) {
 }
 
 const visible = (row) => !state.hidden.has(row.format);
-const forChart = (row) => ({ ...row, shape: shape(row) });
+const forChart = (row) => ({ ...row, tensor: plain(row.tensor), shape: shape(row) });
+const named = new Map(TENSORS.map((name) => [plain(name), name])); // by what charts show
 
 function note(rows) {
   const missing = [...new Set(rows.filter((row) => row[state.metric] === null && !(row.flags || []).includes(`${state.metric}:inf`)).map((row) => row.format))];
@@ -56,20 +57,27 @@ async function accuracy() {
 function heatRows() {
   const source = { tensors: ROWS, layers: DATA.layers, roles: DATA.roles }[$("rows").value];
   const words = $("heat-filter").value.toLowerCase().split(/\s+/).filter(Boolean);
-  return source.filter((row) => visible(row) && words.every((word) => row.tensor.toLowerCase().includes(word)));
+  return source.filter((row) => visible(row) && words.every((word) => `${row.tensor} ${plain(row.tensor)}`.toLowerCase().includes(word)));
+}
+
+// Where the page is narrow, names take no more of it than cells do: they stay while the cells scroll.
+function narrowed(part) {
+  const { y } = part.encoding;
+  const labelLimit = Math.min(y.axis.labelLimit, Math.round($("heat-scroll").clientWidth * 0.4));
+  return { ...part, encoding: { ...part.encoding, y: { ...y, axis: { ...y.axis, labelLimit } } } };
 }
 
 async function heat() {
   const rows = heatRows();
   const spec = DATA.specs[state.metric][$("relative").value ? "heat_map_relative" : "heat_map"];
-  const layer = rows.length > READABLE ? spec.layer.filter((part) => part.name !== "values") : spec.layer;
+  const layer = spec.layer.filter((part) => part.name !== "values" || rows.length <= READABLE).map(narrowed);
   $("heat-note").textContent = rows.length ? "Exact cells are marked; a dash is an undefined value. Choose a row to see the tensor below." : "Nothing to show: every format or every name is filtered out.";
   const view = await drawn("heat", { ...spec, layer }, rows.map(forChart));
   if (!view) return;
   stick();
   view.addEventListener("click", (_, item) => {
-    const name = item?.datum?.tensor;
-    if (TENSORS.includes(name)) choose(name);
+    const name = named.get(item?.datum?.tensor);
+    if (name !== undefined) choose(name);
   });
 }
 
@@ -120,7 +128,7 @@ function choose(name) {
   changed("tensor");
 }
 
-for (const name of TENSORS) $("tensor").append(element("option", name, { value: name }));
+for (const name of TENSORS) $("tensor").append(element("option", plain(name), { value: name }));
 $("tensor").addEventListener("change", () => choose($("tensor").value));
 $("rows").value = TENSORS.length > MANY ? "layers" : "tensors";
 for (const id of ["rows", "relative"]) $(id).addEventListener("change", heat);

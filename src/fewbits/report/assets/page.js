@@ -51,6 +51,12 @@ function reason(row, name) {
   return kind === "inf" ? "infinite: the reconstruction is exact" : kind === "undefined" ? "undefined for this tensor" : flag;
 }
 
+// A name as it can be read: characters that are invisible or turn the text around (and the ‹ of these marks) by their codes.
+function plain(name) {
+  const mark = (c) => `‹U+${c.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}›`;
+  return name.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}‹]/gu, mark);
+}
+
 function shape(row) {
   return (row.shape || []).join("×");
 }

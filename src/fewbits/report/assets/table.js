@@ -20,7 +20,7 @@ function text(row, name) {
   if (name === "bits") return String(+value.toFixed(4));
   if (name === "seconds") return written(value, ".4f");
   if (name.endsWith("_se")) return value === null ? "–" : value.toExponential(1);
-  return value === null || value === undefined ? "–" : String(value);
+  return value === null || value === undefined ? "–" : plain(String(value));
 }
 
 // The colour class of a value, where the metric has classes.
@@ -45,7 +45,10 @@ function compared(name, down) {
 
 function cell(row, name) {
   const td = element(name === "tensor" ? "th" : "td", text(row, name));
-  if (name === "tensor") td.scope = "row";
+  if (name === "tensor") {
+    td.scope = "row";
+    td.title = td.textContent; // long ones are cut
+  }
   if (TEXT.has(name)) td.className = "text";
   else {
     td.className = grade(name, row[name]);
@@ -92,7 +95,7 @@ function body() {
 function refresh() {
   const words = $("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
   const matches = (row) => {
-    const all = `${row.tensor} ${row.role} ${row.format} ${row.spec} ${row.dtype} ${shape(row)} ${(row.flags || []).join(" ")}`.toLowerCase();
+    const all = `${row.tensor} ${plain(row.tensor)} ${row.role} ${row.format} ${row.spec} ${row.dtype} ${shape(row)} ${(row.flags || []).join(" ")}`.toLowerCase();
     return words.every((word) => all.includes(word));
   };
   table.rows = ROWS.filter((row) => visible(row) && matches(row));
@@ -104,8 +107,8 @@ function refresh() {
 
 function csv() {
   const quoted = (value) => (/[",\n\r]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value);
-  const plain = (row, name) => (name === "shape" ? (row.shape || []).join("x") : name === "flags" ? (row.flags || []).join(";") : String(row[name] ?? ""));
-  const lines = [COLUMNS, ...table.rows.map((row) => COLUMNS.map((name) => quoted(plain(row, name))))];
+  const raw = (row, name) => (name === "shape" ? (row.shape || []).join("x") : name === "flags" ? (row.flags || []).join(";") : String(row[name] ?? ""));
+  const lines = [COLUMNS, ...table.rows.map((row) => COLUMNS.map((name) => quoted(raw(row, name))))];
   const link = element("a", undefined, { download: "measurements.csv" });
   link.href = URL.createObjectURL(new Blob([lines.map((line) => line.join(",") + "\n").join("")], { type: "text/csv" }));
   link.click();
