@@ -35,6 +35,7 @@ THIRD_PARTY: dict[str, set[str]] = {
     "fewbits.verbs": {"numpy", "ml_dtypes"},
     "fewbits.measurement": {"numpy"},
     "fewbits.comparison": {"numpy", "polars"},
+    "fewbits.compilation": {"numpy"},
     "fewbits.tensor": {"numpy"},
     "fewbits.sources": {"numpy", "ml_dtypes", "huggingface_hub", "safetensors", "fsspec", "gguf", "httpx"},
     "fewbits.metrics": set(),

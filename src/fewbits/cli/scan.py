@@ -125,7 +125,7 @@ def scan(
 
 def _compile(formats: Sequence[Format], silent: bool) -> None:
     """The first use of the kernels on a machine compiles them; say so instead of standing still."""
-    from fewbits.kernels.compilation import compile_for, missing
+    from fewbits.compilation import compile_for, missing
     from fewbits.plan import plan
 
     plans = [plan(f) for f in formats]
