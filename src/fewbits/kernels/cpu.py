@@ -42,9 +42,16 @@ def quantize(x: Float32, plan: Plan, known: Float32 | None = None) -> Float32:
     x = np.ascontiguousarray(x, np.float32)
     if not is_fast(plan):
         return encode(x, plan, known).values
-    scaled = scale(x, plan, known)
-    y = np.empty_like(x)
-    fast.reconstruct(x.reshape(scaled.grid.shape), *_fast_arguments(scaled.blocks), y.reshape(scaled.grid.shape))
+    return reconstruct(x, plan, scale(x, plan, known))
+
+
+def reconstruct(x: Float32, plan: Plan, scaled: Scaled) -> Float32:
+    """The reconstruction of contiguous `x` with scales that are already there."""
+    y, shape = np.empty_like(x), scaled.grid.shape
+    if is_fast(plan):
+        fast.reconstruct(x.reshape(shape), *_fast_arguments(scaled.blocks), y.reshape(shape))
+    else:
+        general.reconstruct(x.reshape(shape), scaled.blocks, np.empty(shape, np.float32), y.reshape(shape))
     return y
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
 import ml_dtypes
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from fewbits.kernels import cpu
+from fewbits.kernels import cpu, sums
 from fewbits.kernels.arithmetic import OPTIONS
 from fewbits.kernels.lanes import LANES, lane_sum
 from fewbits.plan import Float32, Plan
@@ -18,7 +20,8 @@ from fewbits.plan import Float32, Plan
 __all__ = ["PATTERNS", "Histogram", "count_patterns", "covers"]
 
 PATTERNS = 65536
-LARGEST = np.finfo(np.float32).max
+LARGEST = np.float32(np.finfo(np.float32).max)
+ZERO, ONE = np.float32(-0.0), np.float32(1)
 KINDS = {"bfloat16": ml_dtypes.bfloat16, "float16": np.float16}
 
 
@@ -80,15 +83,18 @@ class Histogram:
         known = self._known(plan)
         if len(plan.multipliers) and known is not None:
             plan = self._best(plan, known)
-        x = self.values.reshape(1, 1, -1)
-        y = cpu.quantize(x, plan, known).reshape(-1)
-        v, n = self.values.astype(np.float64), self.counts
-        with np.errstate(all="ignore"):
-            e = (y - self.values).astype(np.float64)
-        made = n[(y == 0) & (self.values != 0)].sum()
-        largest = np.abs(e).max() if len(e) else 0.0
-        clipped = _sum(n * self._clipped(plan, known))
-        return np.array([_sum(n * e), _sum(n * e * e), _sum(n * e * v), _sum(n * np.abs(e)), largest, made, clipped])
+        x, element = self.values.reshape(1, 1, -1), plan.levels[0].rounding
+        out = np.zeros(sums.ERRORS)
+        place: tuple[Any, ...] = (ZERO, ONE, ONE, ZERO)
+        if plan.scaled and x.size:
+            scaled = cpu.scale(x, plan, known)
+            y, b = cpu.reconstruct(x, plan, scaled), scaled.blocks
+            place = (b.shift.item(), b.factor.item(), b.divisor.item(), b.zero_point.item())
+        else:
+            y = cpu.quantize(x, plan)
+        limits = np.float32(element.lowest), np.float32(element.highest)
+        _weigh(self.values, y.reshape(-1), self.counts, tuple(map(np.float32, place)), plan.zero_point, limits, out)
+        return out
 
     def _known(self, plan: Plan) -> Float32 | None:
         """The statistic of the whole tensor where it depends on how often values occur, or multipliers are tried."""
@@ -99,9 +105,9 @@ class Histogram:
             square = _sum(self.counts * self.values.astype(np.float64) ** 2) / self.counts.sum()
             statistic = min(float(level.parameter) * math.sqrt(square), float(np.finfo(np.float32).max))
         elif level.statistic == "percentile":
-            order = np.argsort(np.abs(self.values), kind="stable")
-            rank = max(math.ceil(int(self.counts.sum()) * level.parameter / 100), 1)
-            statistic = float(np.abs(self.values[order])[np.searchsorted(np.cumsum(self.counts[order]), rank)])
+            sizes, ranks = self._by_size
+            rank = max(math.ceil(int(ranks[-1]) * level.parameter / 100), 1)
+            statistic = float(sizes[np.searchsorted(ranks, rank)])
         elif len(plan.multipliers):
             statistic = float(np.abs(self.values).max())
         else:
@@ -120,15 +126,38 @@ class Histogram:
             errors.append(float(e.max()) if plan.rule.error == "largest" else _sum(self.counts * each))
         return plans[int(np.argmin(errors))]
 
-    def _clipped(self, plan: Plan, known: Float32 | None) -> NDArray[np.float64]:
-        """1 for each value beyond the largest or lowest representable one."""
-        v, element = self.values, plan.levels[0].rounding
-        if plan.scaled:
-            b = cpu.scale(v.reshape(1, 1, -1), plan, known).blocks
-            with np.errstate(all="ignore"):
-                v = (np.clip(v + b.shift, -LARGEST, LARGEST) * b.factor / b.divisor).reshape(-1)
-                v = np.rint(v) + b.zero_point.reshape(-1) if plan.zero_point else v
-        return ((v > np.float32(element.highest)) | (v < np.float32(element.lowest))).astype(np.float64)
+    @cached_property
+    def _by_size(self) -> tuple[Float32, NDArray[np.float64]]:
+        """(magnitudes ascending, how many values are at or below each)."""
+        order = np.argsort(np.abs(self.values), kind="stable")
+        return np.abs(self.values)[order], np.cumsum(self.counts[order])
+
+
+@njit(**OPTIONS)
+def _weigh(x, y, counts, place, has_zero_point, limits, out):  # type: ignore[no-untyped-def]
+    """Fill out with the error sums of x and y, each value counted: value i to lane i mod 16, then the lanes.
+
+    `place` (shift, factor, divisor, zero point) takes x to the element's units, where `limits` say what is clipped.
+    """
+    shift, factor, divisor, zero_point = place
+    lowest, highest = limits
+    lanes = np.zeros((4, LANES))
+    for i in range(x.shape[0]):
+        n, e, v = counts[i], np.float64(y[i] - x[i]), np.float64(x[i])
+        lane = i % LANES
+        lanes[0, lane] += n * e
+        lanes[1, lane] += n * e * e
+        lanes[2, lane] += n * e * v
+        lanes[3, lane] += n * abs(e)
+        out[4] = max(out[4], abs(e))
+        out[5] += n if y[i] == np.float32(0) and x[i] != np.float32(0) else 0.0
+        q = min(max(x[i] + shift, -LARGEST), LARGEST) * factor / divisor
+        if has_zero_point:
+            q = np.float32(np.rint(q)) + zero_point
+        out[6] += n if q > highest or q < lowest else 0.0
+    for k in range(4):
+        for lane in range(LANES):
+            out[k] += lanes[k, lane]
 
 
 def _sum(v: NDArray[np.float64]) -> float:
