@@ -34,6 +34,7 @@ THIRD_PARTY: dict[str, set[str]] = {
     "fewbits.encoded": {"numpy"},
     "fewbits.verbs": {"numpy", "ml_dtypes"},
     "fewbits.measurement": {"numpy"},
+    "fewbits.two_passes": {"numpy"},
     "fewbits.comparison": {"numpy", "polars"},
     "fewbits.compilation": {"numpy"},
     "fewbits.tensor": {"numpy"},

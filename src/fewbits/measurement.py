@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fewbits import two_passes
 from fewbits.block import as_matrices
 from fewbits.formats import Format
 from fewbits.kernels import cpu, sums
@@ -140,6 +142,20 @@ class _Run:
 
     def _errors(self, how: Cut, indices: list[int], amax: float) -> dict[int, tuple[list[NDArray[np.float64]], float]]:
         """For each plan index: error sums per row range, and seconds."""
+        if how.whole and self.rows is None and self.source.held is None:
+            streamed = [i for i in indices if two_passes.fits(self.plans[i], self.source.shape)]
+            others = [i for i in indices if i not in streamed]
+            found = {i: self._in_two_passes(i) for i in streamed}
+            return found | (self._at_once(how, others, amax) if others else {})
+        return self._at_once(how, indices, amax)
+
+    def _in_two_passes(self, i: int) -> tuple[list[NDArray[np.float64]], float]:
+        start = time.perf_counter()
+        sums = two_passes.error_sums(self.source.read, self.source.shape, self.plans[i], self.pool)
+        self.progress(math.prod(self.source.shape))
+        return [_join_errors(sums)], time.perf_counter() - start
+
+    def _at_once(self, how: Cut, indices: list[int], amax: float) -> dict[int, tuple[list[NDArray[np.float64]], float]]:
         parts = [self._spans(how, r) for r in self._ranges()]
         shape = as_matrices(self.source.shape) if how.whole and self.rows is None else None
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fewbits.block import Shape, as_matrices
 from fewbits.plan import Plan
 
-__all__ = ["SLAB", "Cut", "cut", "needs_amax", "slabs"]
+__all__ = ["SLAB", "Cut", "cut", "cut_blocks", "needs_amax", "slabs"]
 
 SLAB = 1 << 18  # values of a slab, about: with what is made of them they fit the second-level cache
 
@@ -57,6 +57,17 @@ def cut(plan: Plan, shape: Shape) -> Cut:
     if flat:
         return Cut(flat // math.gcd(flat, max(entries, 1)))
     return Cut(height or max(rows, 1), alone=height != 1)
+
+
+def cut_blocks(plan: Plan, shape: Shape) -> Cut:
+    """The slabs that hold every block of values whole, whatever their scales need."""
+    _, rows, columns = as_matrices(shape)
+    block = plan.levels[0].block
+    if block is None or block.kind == "tensor":
+        return WHOLE if block else Cut()
+    if block.kind == "flat":
+        return Cut(block.columns // math.gcd(block.columns, max(columns, 1)))
+    return Cut(block.rows or max(rows, 1), alone=block.rows != 1)
 
 
 def needs_amax(plan: Plan) -> bool:

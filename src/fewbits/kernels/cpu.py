@@ -143,6 +143,15 @@ def _scale(x: Float32, plan: Plan, known: Float32 | None) -> Scaled:
         if known is not None and len(plan.levels) == 2
         else statistics(x, grid, level, plan.zero_point)
     )
+    prepared = _prepared(grid, low, statistic, plan, known)
+    if not len(plan.multipliers):
+        return prepared(ONE)
+    return prepared(_best(x, plan, prepared, grid))
+
+
+def _prepared(
+    grid: Grid, low: Float32, statistic: Float32, plan: Plan, known: Float32 | None
+) -> Callable[[Float32], Scaled]:
     to_scales = scaler(statistic, plan, known)
     offsets = _offsets(low, plan)
 
@@ -151,9 +160,34 @@ def _scale(x: Float32, plan: Plan, known: Float32 | None) -> Scaled:
         zero_points = _zero_points(low, scales, plan) if plan.zero_point else None
         return Scaled(grid, _blocks(grid, plan, scales, low, offsets, zero_points), scales, offsets, zero_points)
 
-    if not len(plan.multipliers):
-        return prepared(ONE)
-    return prepared(_best(x, plan, prepared, grid))
+    return prepared
+
+
+def block_statistics(x: Float32, plan: Plan) -> tuple[Float32, Float32]:
+    """(minimum, statistic) of the blocks of values of `x` (matrices, rows, columns)."""
+    level = plan.levels[0]
+    assert level.block is not None
+    grid = level.block.grid(x.shape)
+    return statistics(np.ascontiguousarray(x).reshape(grid.shape), grid, level, plan.zero_point)
+
+
+def scale_statistics(grid: Grid, low: Float32, statistic: Float32, plan: Plan) -> Scaled:
+    """The stored scales of blocks whose statistics are known."""
+    with np.errstate(all="ignore"):
+        return _prepared(grid, low, statistic, plan, None)(ONE)
+
+
+def sum_scaled_errors(x: Float32, plan: Plan, blocks: Blocks) -> np.ndarray:
+    """Error sums (7,) of `x`, in the shape of its cut, with the scales of its blocks."""
+    out = np.zeros((1, 1, 1, sums.ERRORS))
+    if is_fast(plan):
+        fast.sum_errors(x, *_fast_arguments(blocks), 0, 0, out)
+    else:
+        q, y = np.empty_like(x), np.empty_like(x)
+        clipped = general.reconstruct(x, blocks, q, y)
+        sums.sum_errors(x, y, clipped, 0, 0, out)
+    total: np.ndarray = out[0, 0, 0]
+    return total
 
 
 def _best(x: Float32, plan: Plan, prepared: Callable[[Float32], Scaled], grid: Grid) -> Float32:
