@@ -46,7 +46,7 @@ def values_of(codes: NDArray[Any], e: Element) -> NDArray[np.float32]:
         raise DataError(f"code {wrong} is none of element {e}, whose codes are 0 to {count - 1}")
     if e.kind == "wide":
         kind, code = WIDE[e.name]
-        wide: NDArray[np.float32] = np.ascontiguousarray(codes, code).view(kind).astype(np.float32)
+        wide: NDArray[np.float32] = np.asarray(codes, code, order="C").view(kind).astype(np.float32)
         return wide
     values: NDArray[np.float32] = _decoded(e)[codes]
     return values

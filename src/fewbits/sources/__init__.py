@@ -72,6 +72,7 @@ def _path(text: str) -> str | None:
 
 
 def _without_revision(source: Source, revision: str | None) -> Source:
-    if revision is not None:
+    """A local or made source; `main`, a repository's default, means what is there."""
+    if revision not in (None, "main"):
         raise SourceError(f"revision '{shown(revision)}': {shown(source.uri)} has none, only models on the hub do")
     return source
