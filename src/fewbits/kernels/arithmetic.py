@@ -22,7 +22,9 @@ from fewbits.kernels.bits import (
     bit_or,
     from_bits,
     from_bits64,
+    higher,
     largest,
+    lower,
     shift_right_16,
     subtract,
     to_bits,
@@ -76,11 +78,21 @@ def arguments(r: Rounding) -> Arguments:
     )  # fmt: skip
 
 
-@njit(inline="always", **OPTIONS)
+@njit(forceinline=True, **OPTIONS)
 def round_even(v, lowest, highest, least_exponent, shift, zero):  # type: ignore[no-untyped-def]
-    """Nearest even value of a binade element, saturating; the loop body of the fast path."""
-    c = v if v < highest else highest
-    c = c if c > lowest else lowest
+    """Nearest even value of a binade element, saturating; v is a number or lanes."""
+    return nearest_even(v, clamp(v, lowest, highest), least_exponent, shift, zero)
+
+
+@njit(forceinline=True, **OPTIONS)
+def clamp(v, lowest, highest):  # type: ignore[no-untyped-def]
+    """v, or the nearer end of the range; `highest` for NaN."""
+    return higher(lower(v, highest), lowest)
+
+
+@njit(forceinline=True, **OPTIONS)
+def nearest_even(v, c, least_exponent, shift, zero):  # type: ignore[no-untyped-def]
+    """Nearest even value of a binade element to c, which is v clamped, with the sign of v."""
     pattern = to_bits(c)
     exponent = largest(bit_and(pattern, EXPONENT), least_exponent)
     magic = from_bits(add(exponent, shift))

@@ -7,10 +7,23 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from fewbits.kernels.arithmetic import OPTIONS, round_all, round_even
-from fewbits.kernels.bits import EXPONENT, MAGNITUDE, SIGN, add, bit_and, bit_or, from_bits, largest, to_bits, truncate
-from fewbits.kernels.sums import STRIP, add_errors, add_lanes, made, size_bits
-from fewbits.kernels.vectors import fill16, fill32
+from fewbits.kernels.arithmetic import OPTIONS, clamp, nearest_even, round_all
+from fewbits.kernels.bits import (
+    EXPONENT,
+    MAGNITUDE,
+    SIGN,
+    add,
+    bit_and,
+    bit_or,
+    differs,
+    from_bits,
+    largest,
+    reaches,
+    to_bits,
+    truncate,
+)
+from fewbits.kernels.sums import STRIP, add_errors, add_four, add_lanes, size_bits
+from fewbits.kernels.vectors import LANES, every, largest_of, load, prefetch, store, sum_of
 
 SMALLEST_NORMAL = np.int32(0x00800000)
 
@@ -26,11 +39,12 @@ def spread(row, start, stop, columns, out):  # type: ignore[no-untyped-def]
     at, length = 0, stop - start
     if start == b * columns and columns == 16:
         for k in range(length // 16):
-            fill16(out, 16 * k, row[b + k])
+            store(out, 16 * k, row[b + k])
         at = length // 16 * 16
     elif start == b * columns and columns == 32:
         for k in range(length // 32):
-            fill32(out, 32 * k, row[b + k])
+            store(out, 32 * k, row[b + k])
+            store(out, 32 * k + 16, row[b + k])
         at = length // 32 * 32
     b += at // columns
     end = (b + 1) * columns - start
@@ -44,22 +58,21 @@ def spread(row, start, stop, columns, out):  # type: ignore[no-untyped-def]
         b += 1
 
 
-@njit(inline="always", **OPTIONS)
+@njit(forceinline=True, **OPTIONS)
 def _scale(divisor):  # type: ignore[no-untyped-def]
     """Zero, of its sign, for an infinite divisor; else the divisor."""
     pattern = to_bits(divisor)
     return divisor if bit_and(pattern, MAGNITUDE) < EXPONENT else from_bits(bit_and(pattern, SIGN))
 
 
-@njit(inline="always", **OPTIONS)
-def _one(x, s, scale, lowest, highest, least_exponent, shift, zero, window, aligned):  # type: ignore[no-untyped-def]
-    """(reconstruction, 1 where x is beyond the element's range); x is finite, or its count of no use."""
+@njit(forceinline=True, **OPTIONS)
+def _steps(x, s, window, aligned):  # type: ignore[no-untyped-def]
+    """x / s; `aligned`: truncated to multiples of 1 / window, and 0 for subnormal x."""
     v = x / s
     if aligned:
         v = truncate(v * window) * (np.float32(1) / window)
-        v = v if bit_and(to_bits(x), MAGNITUDE) >= SMALLEST_NORMAL else np.float32(0)
-    y = round_even(v, lowest, highest, least_exponent, shift, zero) * scale
-    return y, np.int32(1) if (v > highest) | (v < lowest) else np.int32(0)
+        v = from_bits(bit_and(to_bits(v), reaches(size_bits(x), SMALLEST_NORMAL)))
+    return v
 
 
 @njit(**OPTIONS)
@@ -70,41 +83,38 @@ def round_strip(x, s, lowest, highest, least_exponent, shift, zero, window, y): 
     """
     clipped, aligned = np.int32(0), window != np.float32(0)
     for i in range(x.shape[0]):
-        y[i], beyond = _one(x[i], s[i], _scale(s[i]), lowest, highest, least_exponent, shift, zero, window, aligned)
-        clipped = add(clipped, beyond if bit_and(to_bits(x[i]), MAGNITUDE) < EXPONENT else np.int32(0))
+        v = _steps(x[i], s[i], window, aligned)
+        c = clamp(v, lowest, highest)
+        y[i] = nearest_even(v, c, least_exponent, shift, zero) * _scale(s[i])
+        clipped = add(clipped, differs(c, v) if size_bits(x[i]) < EXPONENT else np.int32(0))
     return clipped
 
 
 def _make_add_strip(aligned: bool) -> Any:
     """One loop for each: the compiler does not take the question out of a loop this long."""
 
+    @njit(forceinline=True, **OPTIONS)
+    def one(x, s, t, lowest, highest, least_exponent, shift, zero, window, clipped):  # type: ignore[no-untyped-def]
+        v = _steps(x, s, window, aligned)
+        c = clamp(v, lowest, highest)
+        return nearest_even(v, c, least_exponent, shift, zero) * t, add(clipped, differs(c, v))
+
     @njit(**OPTIONS)
     def add_strip(x, s, t, lowest, highest, least_exponent, shift, zero, window, scratch, total):  # type: ignore[no-untyped-def]
         """`round_strip` and `sums.add_errors` of a full strip, t the scales; False if float32 does not hold its sums."""
-        q = x.shape[0] // 4
-        x0, x1, x2, x3 = x[:q], x[q : 2 * q], x[2 * q : 3 * q], x[3 * q :]
-        s0, s1, s2, s3 = s[:q], s[q : 2 * q], s[2 * q : 3 * q], s[3 * q :]
-        t0, t1, t2, t3 = t[:q], t[q : 2 * q], t[2 * q : 3 * q], t[3 * q :]
-        h0, h1, h2, h3 = scratch[0, :q], scratch[1, :q], scratch[2, :q], scratch[3, :q]
-        zeros, top, top_x, clipped = np.int32(0), np.int32(0), np.int32(0), np.int32(0)
-        for i in range(x0.shape[0]):
-            a, ca = _one(x0[i], s0[i], t0[i], lowest, highest, least_exponent, shift, zero, window, aligned)
-            b, cb = _one(x1[i], s1[i], t1[i], lowest, highest, least_exponent, shift, zero, window, aligned)
-            c, cc = _one(x2[i], s2[i], t2[i], lowest, highest, least_exponent, shift, zero, window, aligned)
-            d, cd = _one(x3[i], s3[i], t3[i], lowest, highest, least_exponent, shift, zero, window, aligned)
-            clipped = add(clipped, add(add(ca, cb), add(cc, cd)))
-            zeros = add(zeros, add(add(made(x0[i], a), made(x1[i], b)), add(made(x2[i], c), made(x3[i], d))))
-            a, b, c, d = a - x0[i], b - x1[i], c - x2[i], d - x3[i]
-            h0[i] = (a + b) + (c + d)
-            h1[i] = (a * a + b * b) + (c * c + d * d)
-            h2[i] = (a * x0[i] + b * x1[i]) + (c * x2[i] + d * x3[i])
-            a, b, c, d = abs(a), abs(b), abs(c), abs(d)
-            h3[i] = (a + b) + (c + d)
-            top = largest(top, largest(largest(to_bits(a), to_bits(b)), largest(to_bits(c), to_bits(d))))
-            top_x = largest(
-                top_x, largest(largest(size_bits(x0[i]), size_bits(x1[i])), largest(size_bits(x2[i]), size_bits(x3[i])))
-            )
-        return add_lanes(scratch, q, top, top_x, zeros, np.float64(clipped), total)
+        q = STRIP // 4
+        zeros, top, top_x, n = every(np.int32(0)), every(np.int32(0)), every(np.int32(0)), every(np.int32(0))
+        for i in range(0, q, LANES):
+            x0, x1, x2, x3 = load(x, i), load(x, q + i), load(x, 2 * q + i), load(x, 3 * q + i)
+            s0, s1, s2, s3 = load(s, i), load(s, q + i), load(s, 2 * q + i), load(s, 3 * q + i)
+            t0, t1, t2, t3 = load(t, i), load(t, q + i), load(t, 2 * q + i), load(t, 3 * q + i)
+            y0, n = one(x0, s0, t0, lowest, highest, least_exponent, shift, zero, window, n)
+            y1, n = one(x1, s1, t1, lowest, highest, least_exponent, shift, zero, window, n)
+            y2, n = one(x2, s2, t2, lowest, highest, least_exponent, shift, zero, window, n)
+            y3, n = one(x3, s3, t3, lowest, highest, least_exponent, shift, zero, window, n)
+            zeros, top, top_x = add_four(x0, x1, x2, x3, y0, y1, y2, y3, scratch, i, zeros, top, top_x)
+        clipped = np.float64(sum_of(n))
+        return add_lanes(scratch, q, largest_of(top), largest_of(top_x), sum_of(zeros), clipped, total)
 
     return add_strip
 
@@ -175,6 +185,7 @@ def sum_errors(x, divisor, rows, columns, element, window, group_rows, group_col
                         start = stop
                         if held == STRIP:
                             held = np.int64(0)
+                            prefetch(given, STRIP)  # the next one: hardware does not foresee four streams in a page
                             scales = s
                             if zero_scales:
                                 for i in range(STRIP):

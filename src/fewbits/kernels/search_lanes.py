@@ -25,7 +25,7 @@ REGISTERS = 16  # rows of numbers per lane
 f32, i32 = np.float32, np.int32
 ZERO, ONE = f32(0), f32(1)
 compiled: Any = njit(nogil=True, cache=is_kept(), error_model="numpy")
-inlined: Any = njit(nogil=True, cache=is_kept(), error_model="numpy", inline="always")
+inlined: Any = njit(nogil=True, cache=is_kept(), error_model="numpy", forceinline=True)
 
 
 @inlined

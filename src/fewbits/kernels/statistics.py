@@ -12,8 +12,8 @@ from fewbits.kernels import blocks
 from fewbits.kernels.arithmetic import OPTIONS
 from fewbits.kernels.bits import EXPONENT, MAGNITUDE, bit_and, from_bits, largest, smallest, to_bits
 from fewbits.kernels.lanes import LANES, lane_sum
-from fewbits.kernels.sums import ORDERED_INFINITY, ordered
-from fewbits.kernels.vectors import top16, top32
+from fewbits.kernels.sums import ORDERED_INFINITY, ordered, size_bits
+from fewbits.kernels.vectors import largest_of, load
 from fewbits.plan import Float32, Level
 
 
@@ -52,7 +52,10 @@ def _amax(x, rows, columns, out):  # type: ignore[no-untyped-def]
             whole = row.shape[0] // columns if columns == 16 or columns == 32 else 0
             for b in range(best.shape[0]):
                 if b < whole:
-                    top = top16(row, 16 * b) if columns == 16 else top32(row, 32 * b)
+                    sizes = size_bits(load(row, columns * b))
+                    if columns == 32:
+                        sizes = largest(sizes, size_bits(load(row, columns * b + 16)))
+                    top = largest_of(sizes)
                     top = top if top < EXPONENT else _top(row[b * columns : (b + 1) * columns])
                 else:
                     top = _top(row[b * columns : (b + 1) * columns])
@@ -155,4 +158,26 @@ def _percentile(x, rows, columns, numerator, denominator, scratch, out):  # type
                     scratch[i] = np.inf if v != v else abs(v)
                 index = -((-count * numerator) // (100 * denominator)) - 1
                 if count:
-                    out[m, r, c] = np.float32(np.sort(scratch)[max(index, 0)])
+                    out[m, r, c] = np.float32(_select(scratch, max(index, 0)))
+
+
+@njit(**OPTIONS)
+def _select(v, k):  # type: ignore[no-untyped-def]
+    """The k-th smallest of v, which is reordered (Hoare, Algorithm 65)."""
+    low, high = 0, v.shape[0] - 1
+    while low < high:
+        pivot, i, j = v[(low + high) // 2], low, high
+        while i <= j:
+            while v[i] < pivot:
+                i += 1
+            while pivot < v[j]:
+                j -= 1
+            if i <= j:
+                v[i], v[j] = v[j], v[i]
+                i += 1
+                j -= 1
+        if j < k:
+            low = i
+        if k < i:
+            high = j
+    return v[k]

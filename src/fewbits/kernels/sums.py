@@ -14,14 +14,16 @@ from fewbits.kernels.bits import (
     add,
     bit_and,
     bit_xor,
+    differs,
+    equals,
     from_bits,
     largest,
     sign_mask,
     smallest,
     to_bits,
 )
-from fewbits.kernels.lanes import LANES, lane_sum
-from fewbits.kernels.vectors import fold
+from fewbits.kernels.lanes import lane_sum
+from fewbits.kernels.vectors import LANES, every, fold, largest_of, load, store, sum_of
 
 STRIP = 1024  # values that are worked on together: small enough for the first-level cache
 ERRORS = 7  # Σe, Σe², Σxe, Σ|e|, max|e|, zeros made, clipped
@@ -46,27 +48,29 @@ def add_errors(x, y, n, clipped, scratch, total):  # type: ignore[no-untyped-def
     for i in range(n, size):
         x[i] = np.float32(0)
         y[i] = np.float32(0)
-    quarter = size // 4
-    x0, x1, x2, x3 = x[:quarter], x[quarter : 2 * quarter], x[2 * quarter : 3 * quarter], x[3 * quarter : size]
-    y0, y1, y2, y3 = y[:quarter], y[quarter : 2 * quarter], y[2 * quarter : 3 * quarter], y[3 * quarter : size]
-    h0, h1, h2, h3 = scratch[0, :quarter], scratch[1, :quarter], scratch[2, :quarter], scratch[3, :quarter]
-    zeros, top, top_x = np.int32(0), np.int32(0), np.int32(0)
-    for i in range(x0.shape[0]):
-        a, b, c, d = y0[i] - x0[i], y1[i] - x1[i], y2[i] - x2[i], y3[i] - x3[i]
-        h0[i] = (a + b) + (c + d)
-        h1[i] = (a * a + b * b) + (c * c + d * d)
-        h2[i] = (a * x0[i] + b * x1[i]) + (c * x2[i] + d * x3[i])
-        zeros = add(
-            zeros, add(add(made(x0[i], y0[i]), made(x1[i], y1[i])), add(made(x2[i], y2[i]), made(x3[i], y3[i])))
-        )
-        a, b, c, d = abs(a), abs(b), abs(c), abs(d)
-        h3[i] = (a + b) + (c + d)
-        top = largest(top, largest(largest(to_bits(a), to_bits(b)), largest(to_bits(c), to_bits(d))))
-        top_x = largest(
-            top_x, largest(largest(size_bits(x0[i]), size_bits(x1[i])), largest(size_bits(x2[i]), size_bits(x3[i])))
-        )
-    if not add_lanes(scratch, quarter, top, top_x, zeros, np.float64(clipped), total):
+    q = size // 4
+    zeros, top, top_x = every(np.int32(0)), every(np.int32(0)), every(np.int32(0))
+    for i in range(0, q, LANES):
+        x0, x1, x2, x3 = load(x, i), load(x, q + i), load(x, 2 * q + i), load(x, 3 * q + i)
+        y0, y1, y2, y3 = load(y, i), load(y, q + i), load(y, 2 * q + i), load(y, 3 * q + i)
+        zeros, top, top_x = add_four(x0, x1, x2, x3, y0, y1, y2, y3, scratch, i, zeros, top, top_x)
+    if not add_lanes(scratch, q, largest_of(top), largest_of(top_x), sum_of(zeros), np.float64(clipped), total):
         add_wide(x, y, n, np.float64(clipped), total)
+
+
+@njit(forceinline=True, **OPTIONS)
+def add_four(x0, x1, x2, x3, y0, y1, y2, y3, scratch, i, zeros, top, top_x):  # type: ignore[no-untyped-def]
+    """The sums of lanes of four quarters go to scratch[:, i : i + 16]; (zeros made, bits of max|e|, bits of max|x|) so far."""
+    zeros = add(add(add(zeros, made(x0, y0)), made(x1, y1)), add(made(x2, y2), made(x3, y3)))
+    e0, e1, e2, e3 = y0 - x0, y1 - x1, y2 - x2, y3 - x3
+    store(scratch[0], i, (e0 + e1) + (e2 + e3))
+    store(scratch[1], i, (e0 * e0 + e1 * e1) + (e2 * e2 + e3 * e3))
+    store(scratch[2], i, (e0 * x0 + e1 * x1) + (e2 * x2 + e3 * x3))
+    a0, a1, a2, a3 = size_bits(e0), size_bits(e1), size_bits(e2), size_bits(e3)
+    store(scratch[3], i, (from_bits(a0) + from_bits(a1)) + (from_bits(a2) + from_bits(a3)))
+    top = largest(top, largest(largest(a0, a1), largest(a2, a3)))
+    top_x = largest(top_x, largest(largest(size_bits(x0), size_bits(x1)), largest(size_bits(x2), size_bits(x3))))
+    return zeros, top, top_x
 
 
 @njit(**OPTIONS)
@@ -80,7 +84,7 @@ def add_lanes(scratch, quarter, top, top_x, zeros, clipped, total):  # type: ign
         return False
     if quarter == 16 * LANES:
         for k in range(4):
-            fold(scratch[k])  # type: ignore[call-arg]
+            store(scratch[k], 0, fold(scratch[k]))
     else:
         width = quarter // 2
         while width >= LANES:
@@ -105,19 +109,19 @@ def add_lanes(scratch, quarter, top, top_x, zeros, clipped, total):  # type: ign
     return True
 
 
-@njit(inline="always", **OPTIONS)
+@njit(forceinline=True, **OPTIONS)
 def ordered(pattern):  # type: ignore[no-untyped-def]
     """Bits of a float as an int32 in the order of the floats, and back: integers have extremes that compilers vectorise."""
     return bit_xor(pattern, bit_and(sign_mask(pattern), MAGNITUDE))
 
 
-@njit(inline="always", **OPTIONS)
+@njit(forceinline=True, **OPTIONS)
 def made(x, y):  # type: ignore[no-untyped-def]
     """1 where y became zero and x was not."""
-    return np.int32(1) if (y == np.float32(0)) & (x != np.float32(0)) else np.int32(0)
+    return bit_and(equals(y, np.float32(0)), differs(x, np.float32(0)))
 
 
-@njit(inline="always", **OPTIONS)
+@njit(forceinline=True, **OPTIONS)
 def size_bits(x):  # type: ignore[no-untyped-def]
     """The bits of |x|."""
     return bit_and(to_bits(x), MAGNITUDE)
