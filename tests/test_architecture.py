@@ -34,14 +34,16 @@ THIRD_PARTY: dict[str, set[str]] = {
     "fewbits.encoded": {"numpy"},
     "fewbits.verbs": {"numpy", "ml_dtypes"},
     "fewbits.measurement": {"numpy"},
-    "fewbits.two_passes": {"numpy"},
+    "fewbits.passes": {"numpy"},
+    "fewbits.options": {"numpy"},
+    "fewbits.tensorwide": {"numpy"},
     "fewbits.comparison": {"numpy", "polars"},
     "fewbits.compilation": {"numpy"},
     "fewbits.tensor": {"numpy"},
     "fewbits.sources": {"numpy", "ml_dtypes", "huggingface_hub", "safetensors", "fsspec", "gguf", "httpx"},
     "fewbits.metrics": set(),
     "fewbits.table": {"polars"},
-    "fewbits.run": {"polars", "pydantic"},
+    "fewbits.run": {"polars"},
     "fewbits.scan": {"numpy", "polars", "rich"},
     "fewbits.figures": {"polars", "vl_convert"},
     "fewbits.report": {"jinja2", "markupsafe", "polars"},
@@ -70,8 +72,18 @@ NAMELESS = (
     "codebook",
 )
 
-# pydantic is not among them: typer loads it itself, so an empty application has it too.
-HEAVY = {"numba", "llvmlite", "polars", "altair", "vl_convert", "huggingface_hub", "jinja2", "gguf", "torch"}
+HEAVY = {
+    "numba",
+    "llvmlite",
+    "polars",
+    "altair",
+    "vl_convert",
+    "huggingface_hub",
+    "jinja2",
+    "gguf",
+    "torch",
+    "pydantic",
+}
 
 
 def rows() -> list[dict[str, object]]:

@@ -94,7 +94,8 @@ def outputs_are_value_times_scale_minus_offset(f: Format, x: Float32) -> None:
 
 def by_stored_scale(f: Format) -> bool:
     r = f.rule
-    return r is not None and r.encode_by == "stored" and not (r.align or r.search or f.zero or rotated(f))
+    stored = r is not None and r.encode_by == "stored" and r.outer != "inverted"  # there values are multiplied by G
+    return r is not None and stored and not (r.align or r.search or f.zero or rotated(f))
 
 
 def no_value_is_nearer(f: Format, x: Float32) -> None:

@@ -13,7 +13,8 @@ import fewbits as fb
 from fewbits.block import parse_block
 from fewbits.element import element
 from fewbits.formats import Outliers
-from fewbits.transform import finite_mean, hadamard, outlier_mask
+from fewbits.kernels.exact_mean import finite_mean
+from fewbits.transform import hadamard, outlier_mask
 from strategies import FLOAT32_MAX, array, same_bits
 
 BLOCKS = ["16", "row", "tensor", "2x8", "flat10", "3x5", "col"]

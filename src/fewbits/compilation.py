@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from fewbits.kernels import cpu, fast, general, scales, search_lanes, search_range, sums
+from fewbits.kernels import continued, cpu, exact_mean, fast, general, scales, search_lanes, search_range, sums
 from fewbits.kernels.arithmetic import arguments
 from fewbits.kernels.cache import is_kept
 from fewbits.plan import Plan, plan
@@ -90,6 +90,10 @@ def _scales() -> None:
 def _general() -> None:
     for spec in GENERAL:
         cpu.sum_errors(_some(), plan(parse(spec)))
+    exact_mean.finite_mean(_some())
+    error = continued.ErrorSum(sums.SQUARED)
+    error.add(_some(), _some())
+    assert error.total == 0
 
 
 def _search() -> None:
@@ -109,7 +113,7 @@ def _is_cached(dispatcher: Any) -> bool:
 PARTS: dict[str, tuple[Callable[[], None], tuple[Any, ...]]] = {
     "scales": (_scales, (scales._store, scales._powers, sums.sum_signal, fast.sum_unscaled_errors)),
     "errors": (_errors, (fast.sum_errors,)),
-    "general": (_general, (general.reconstruct, sums.sum_errors)),
+    "general": (_general, (general.reconstruct, sums.sum_errors, continued._add, exact_mean._add)),
     "search": (
         _search,
         (search_range.range_lanes, search_lanes.code_lanes, search_lanes.target_lanes, search_lanes.table_lanes),

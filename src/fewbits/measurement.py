@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fewbits import two_passes
+from fewbits import passes
 from fewbits.block import as_matrices
 from fewbits.formats import Format
 from fewbits.kernels import cpu, sums
@@ -27,11 +29,13 @@ __all__ = ["Measurement", "measure_tensor"]
 
 WARM: set[str] = set()  # formats whose kernels are compiled and loaded in this process
 
+FEW = 1 << 14  # values up to which threads cost more than they save
 HELD = 1 << 26  # tensors of at most so many values are kept in memory between passes
 
 Rows = tuple[int, int]
 Sums = dict[str, float]
 Progress = Callable[[int], None]
+Map = Callable[..., Iterator[Any]]  # `map`, or that of a pool
 
 
 @dataclass(frozen=True)
@@ -57,12 +61,25 @@ def measure_tensor(
     `progress` gets values × formats newly done. With `rows`, a scale of the whole tensor is that of the rows that are read.
     """
     source = _Source.of(tensor)
-    pool = ThreadPoolExecutor(max(jobs, 1))
+    pool = _pool(max(jobs, 1))
+    spread: Map = map if math.prod(source.shape) <= FEW else pool.map
     try:
-        run = _Run(source, [plan(f) for f in formats], pool, rows, progress or (lambda _: None))
+        run = _Run(source, [plan(f) for f in formats], spread, rows, progress or (lambda _: None))
         return run.measurement()
-    finally:
+    except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)  # after an interruption nobody waits for a compiler
+        _pool.cache_clear()
+        raise
+
+
+@cache
+def _pool(jobs: int) -> ThreadPoolExecutor:
+    """Threads that are kept from one tensor to the next."""
+    return ThreadPoolExecutor(jobs)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)  # a child has none of its parent's threads
 
 
 @dataclass
@@ -102,7 +119,7 @@ class _Source:
 class _Run:
     source: _Source
     plans: list[Plan]
-    pool: ThreadPoolExecutor
+    map: Map
     rows: Sequence[Rows] | None
     progress: Progress
 
@@ -110,7 +127,7 @@ class _Run:
         histogram = self._histogram() if self.rows is None and self._patterned() else None
         counted = [i for i, p in enumerate(self.plans) if histogram is not None and covers(p)]
         slabbed = [i for i in range(len(self.plans)) if i not in counted]
-        list(self.pool.map(_warm, self.plans))
+        list(self.map(_warm, self.plans))
         if slabbed:
             self.source.hold()
         signals = self._signals() if histogram is None else [histogram.signal()]
@@ -135,29 +152,34 @@ class _Run:
     def _signals(self) -> list[NDArray[np.float64]]:
         """Sums of x, one per row range (one in all where none were asked for)."""
         parts = [self._spans(Cut(), r) for r in self._ranges()]
-        done = list(
-            self.pool.map(lambda span: cpu.sum_signal(self.source.read(*span)), [s for part in parts for s in part])
-        )
+        done = list(self.map(lambda span: cpu.sum_signal(self.source.read(*span)), [s for part in parts for s in part]))
         return _regrouped(done, parts, _join_signals)
 
     def _errors(self, how: Cut, indices: list[int], amax: float) -> dict[int, tuple[list[NDArray[np.float64]], float]]:
         """For each plan index: error sums per row range, and seconds."""
-        if how.whole and self.rows is None and self.source.held is None:
-            streamed = [i for i in indices if two_passes.fits(self.plans[i], self.source.shape)]
-            others = [i for i in indices if i not in streamed]
-            found = {i: self._in_two_passes(i) for i in streamed}
-            return found | (self._at_once(how, others, amax) if others else {})
-        return self._at_once(how, indices, amax)
+        if how.whole:
+            return {i: self._in_passes(i) for i in indices}
+        return self._slab_by_slab(how, indices, amax)
 
-    def _in_two_passes(self, i: int) -> tuple[list[NDArray[np.float64]], float]:
-        start = time.perf_counter()
-        sums = two_passes.error_sums(self.source.read, self.source.shape, self.plans[i], self.pool)
-        self.progress(math.prod(self.source.shape))
-        return [_join_errors(sums)], time.perf_counter() - start
+    def _in_passes(self, i: int) -> tuple[list[NDArray[np.float64]], float]:
+        """The sums of a format that needs statistics of all rows of a range."""
+        start, joined = time.perf_counter(), []
+        matrices, rows, columns = as_matrices(self.source.shape)
+        for part in self._ranges():
+            low, high = part or (0, matrices * rows)
+            shape = self.source.shape if part is None else (min(high, matrices * rows) - low, columns)
+            read = partial(self._read_from, low)
+            joined.append(_join_errors(passes.error_sums(read, shape, self.plans[i], self.map)))
+            self.progress(math.prod(shape))
+        return joined, time.perf_counter() - start
 
-    def _at_once(self, how: Cut, indices: list[int], amax: float) -> dict[int, tuple[list[NDArray[np.float64]], float]]:
+    def _read_from(self, first: int, start: int, stop: int) -> Float32:
+        return self.source.read(first + start, first + stop)
+
+    def _slab_by_slab(
+        self, how: Cut, indices: list[int], amax: float
+    ) -> dict[int, tuple[list[NDArray[np.float64]], float]]:
         parts = [self._spans(how, r) for r in self._ranges()]
-        shape = as_matrices(self.source.shape) if how.whole and self.rows is None else None
 
         def one(task: tuple[Float32, int]) -> tuple[NDArray[np.float64], float]:
             x, i = task
@@ -167,20 +189,19 @@ class _Run:
             return result, time.perf_counter() - start
 
         def slab(span: Rows) -> Float32:
-            x = self.source.read(*span)
-            return x.reshape(shape or (1, *x.shape))
+            return self.source.read(*span)[None]
 
         spans = [s for part in parts for s in part]
         if len(spans) == 1:  # formats side by side, where there are no slabs to be side by side
             x = slab(spans[0])
-            results = [list(self.pool.map(one, [(x, i) for i in indices]))]
+            results = [list(self.map(one, [(x, i) for i in indices]))]
         else:
 
             def every(span: Rows) -> list[tuple[NDArray[np.float64], float]]:
                 x = slab(span)
                 return [one((x, i)) for i in indices]
 
-            results = list(self.pool.map(every, spans))
+            results = list(self.map(every, spans))
         return {
             i: (_regrouped([r[k][0] for r in results], parts, _join_errors), sum(r[k][1] for r in results))
             for k, i in enumerate(indices)
@@ -201,7 +222,7 @@ class _Run:
             self.progress(int(histogram.counts.sum()))
             return result, time.perf_counter() - start
 
-        return dict(zip(indices, self.pool.map(one, indices), strict=True))
+        return dict(zip(indices, self.map(one, indices), strict=True))
 
     def _patterned(self) -> bool:
         t = self.source.tensor
@@ -225,7 +246,10 @@ def _warm(p: Plan) -> None:
     """Compile and load what a plan needs, on a few zeros, so that seconds are those of the kernels alone."""
     if str(p.format) not in WARM:
         zeros = np.zeros((1, 2, 64), np.float32)
-        _sum_errors(zeros, p, 0.0)
+        if cut(p, zeros.shape).whole:
+            passes.error_sums(lambda start, stop: zeros[0, start:stop], zeros.shape, p, map)
+        else:
+            _sum_errors(zeros, p, 0.0)
         if covers(p):
             Histogram.of((np.arange(PATTERNS) == 0).astype(np.int64), "bfloat16").errors(p)
         WARM.add(str(p.format))
@@ -233,7 +257,7 @@ def _warm(p: Plan) -> None:
 
 def _sum_errors(x: Float32, p: Plan, amax: float) -> NDArray[np.float64]:
     f = p.format
-    known = np.full((1, 1, 1), amax, np.float32) if needs_amax(p) and not cut(p, x.shape).whole else None
+    known = np.full((1, 1, 1), amax, np.float32) if needs_amax(p) else None
     if f.mean or f.hadamard or f.outliers:
         out = np.zeros((1, 1, 1, sums.ERRORS))
         if x.size:

@@ -39,11 +39,12 @@ def cut(plan: Plan, shape: Shape) -> Cut:
     )  # rows per row of the level's array, its columns, values per block once it is flat
     if f.mean or ((f.hadamard or f.outliers) and needs_amax(plan)):  # the largest magnitude is not that of x
         return WHOLE
+    searched = plan.rule is not None and bool(plan.rule.search)  # takes no mean off its scales
     for at, level in enumerate(plan.levels):
         block = level.block
         if block is None:
             break
-        if level.mean or (block.kind == "tensor" and not _follows_from_amax(plan, at)):
+        if (level.mean and not searched) or (block.kind == "tensor" and not _follows_from_amax(plan, at)):
             return WHOLE
         if block.kind == "tensor":
             break
@@ -60,11 +61,11 @@ def cut(plan: Plan, shape: Shape) -> Cut:
 
 
 def cut_blocks(plan: Plan, shape: Shape) -> Cut:
-    """The slabs that hold every block of values whole, whatever their scales need."""
+    """The slabs that hold every block of values whole, whatever their scales need; for one block in all, any rows."""
     _, rows, columns = as_matrices(shape)
     block = plan.levels[0].block
     if block is None or block.kind == "tensor":
-        return WHOLE if block else Cut()
+        return Cut()
     if block.kind == "flat":
         return Cut(block.columns // math.gcd(block.columns, max(columns, 1)))
     return Cut(block.rows or max(rows, 1), alone=block.rows != 1)

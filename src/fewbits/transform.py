@@ -6,20 +6,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fewbits.block import Grid
-from fewbits.formats import Outliers
+from fewbits.formats import Format, Outliers
 
-__all__ = ["LARGEST", "finite_mean", "hadamard", "outlier_mask"]
+__all__ = ["LARGEST", "hadamard", "moved", "outlier_mask", "restored"]
 
 Float32 = NDArray[np.float32]
 
 LARGEST = np.finfo(np.float32).max
+PIECE = 1 << 14  # values that are rotated at once: with what is made of them they stay in cache
 
 
-def finite_mean(x: Float32) -> np.float32:
-    """Mean of the finite values: float64 sum, rounded once to float32; 0 where there are none."""
-    finite = np.isfinite(x)
-    count = np.count_nonzero(finite)
-    return np.float32(np.where(finite, x, 0).sum(dtype=np.float64) / count) if count else np.float32(0)
+def moved(x: Float32, f: Format, mean: np.float32) -> Float32:
+    """The values that are rounded in the place of `x`: without the mean, rotated."""
+    y = np.where(np.isfinite(x), np.clip(x - mean, -LARGEST, LARGEST), x) if f.mean else x
+    return hadamard(np.where(np.isfinite(y), y, np.float32(0)), f.hadamard) if f.hadamard else y
+
+
+def restored(
+    x: Float32, moved: Float32, y: Float32, mask: NDArray[np.bool_], kept: Float32, f: Format, mean: np.float32
+) -> Float32:
+    """The way back from `y`, the reconstruction of `moved`: outliers as `kept`, rotated back, with the mean; non-finite x as they are."""
+    y = np.where(mask, kept, np.where(np.isfinite(moved), y, np.float32(0)))
+    y = (hadamard(y, f.hadamard) if f.hadamard else y) + mean
+    return np.where(np.isfinite(x), y, x).astype(np.float32)
 
 
 def hadamard(x: Float32, size: int) -> Float32:
@@ -29,18 +38,32 @@ def hadamard(x: Float32, size: int) -> Float32:
     leave float32 are divided by `size` before and multiplied by it after. Saturates.
     """
     whole = x.shape[-1] - x.shape[-1] % size
+    rotated = np.empty_like(x)
+    rotated[..., whole:] = x[..., whole:]
     runs: Float32 = x[..., :whole].reshape(-1, size)
-    big = np.abs(runs).max(axis=1, keepdims=True) > LARGEST / np.float32(size)
+    done: Float32 = np.empty_like(runs)
+    step = max(PIECE // size, 1)
+    for start in range(0, len(runs), step):
+        done[start : start + step] = _rotated(np.ascontiguousarray(runs[start : start + step].T)).T
+    rotated[..., :whole] = done.reshape(*x.shape[:-1], whole)
+    return rotated
+
+
+def _rotated(runs: Float32) -> Float32:
+    """Runs as columns, so that the loops are over runs."""
+    size = len(runs)
+    big = np.abs(runs).max(axis=0) > LARGEST / np.float32(size)
     factor = np.where(big, np.float32(1 / size), np.float32(1))
     runs, step = runs * factor, 1
     while step < size:
-        pairs = runs.reshape(-1, size // (2 * step), 2, step)
-        runs = np.stack((pairs[:, :, 0] + pairs[:, :, 1], pairs[:, :, 0] - pairs[:, :, 1]), axis=2).reshape(-1, size)
-        step *= 2
+        pairs, made = runs.reshape(size // (2 * step), 2, step, -1), np.empty_like(runs)
+        halves = made.reshape(pairs.shape)
+        np.add(pairs[:, 0], pairs[:, 1], out=halves[:, 0])
+        np.subtract(pairs[:, 0], pairs[:, 1], out=halves[:, 1])
+        runs, step = made, 2 * step
     with np.errstate(over="ignore"):
         runs = (runs * np.float32(1 / np.sqrt(size)) / factor).astype(np.float32)
-    rotated = np.clip(runs, -LARGEST, LARGEST).reshape(*x.shape[:-1], whole)
-    return np.concatenate((rotated, x[..., whole:]), axis=-1)
+    return np.clip(runs, -LARGEST, LARGEST)
 
 
 def outlier_mask(x: Float32, grid: Grid, outliers: Outliers) -> NDArray[np.bool_]:

@@ -18,8 +18,9 @@ from fewbits.codes import codes_of, values_of
 from fewbits.encoded import Encoded
 from fewbits.errors import DataError, kind_of
 from fewbits.formats import Format
+from fewbits.kernels.exact_mean import finite_mean
 from fewbits.plan import Float32, Plan, plan
-from fewbits.transform import LARGEST, finite_mean, hadamard, outlier_mask
+from fewbits.transform import LARGEST, hadamard, moved, outlier_mask, restored
 
 __all__ = ["as_array", "as_float32", "as_format", "bits", "decode", "encode", "quantize", "rounded"]
 
@@ -141,24 +142,22 @@ class _Options:
         if not (f.mean or f.hadamard or f.outliers):
             return self.kernels.quantize(self.x, self.plan)  # type: ignore[no-any-return]
         with np.errstate(all="ignore"):
-            moved, mean, mask = self._moved()
-            y = self.kernels.quantize(np.where(mask, np.float32(np.nan), moved), self.plan)
-            y = np.where(mask, self._kept(moved), np.where(np.isfinite(moved), y, np.float32(0)))
-            y = (hadamard(y, f.hadamard) if f.hadamard else y) + mean
-            return np.where(np.isfinite(self.x), y, self.x).astype(np.float32)
+            values, mean, mask = self._moved()
+            y = self.kernels.quantize(np.where(mask, np.float32(np.nan), values), self.plan)
+            return restored(self.x, values, y, mask, self._kept(values), f, mean)
 
     def encode(self, shape: tuple[int, ...]) -> Encoded:
         f = self.plan.format
         with np.errstate(all="ignore"):
-            moved, mean, mask = self._moved()
+            values, mean, mask = self._moved()
             if (f.mean or f.hadamard or f.outliers) and not np.isfinite(self.x).all():
                 raise DataError("encode: NaN and infinities have no code under the options mean, hadamard and outliers")
-            rounded = self.kernels.encode(np.where(mask, np.float32(np.nan), moved), self.plan)
+            rounded = self.kernels.encode(np.where(mask, np.float32(np.nan), values), self.plan)
             elements = np.where(mask, np.float32(0), rounded.elements).reshape(shape)
             outliers = None
             if f.outliers is not None:
                 positions = np.flatnonzero(mask)
-                outliers = (positions, codes_of(self._kept(moved).reshape(-1)[positions], f.outliers.element))
+                outliers = (positions, codes_of(self._kept(values).reshape(-1)[positions], f.outliers.element))
             offset: Any = None
             if f.offset is not None:
                 offset = _encoded_scales(rounded.offsets, f.offset, shape, f)
@@ -174,18 +173,16 @@ class _Options:
         """(values as they are rounded, the mean, where outliers are)."""
         f, x = self.plan.format, self.x
         mean = finite_mean(x) if f.mean else np.float32(-0.0)
-        moved = np.where(np.isfinite(x), np.clip(x - mean, -LARGEST, LARGEST), x) if f.mean else x
-        if f.hadamard:
-            moved = hadamard(np.where(np.isfinite(moved), moved, np.float32(0)), f.hadamard)
+        values = moved(x, f, mean)
         mask = np.zeros(x.shape, bool)
         if f.outliers is not None and f.block is not None:
-            mask = outlier_mask(moved, f.block.grid(moved.shape), f.outliers)
-        return moved, mean, mask
+            mask = outlier_mask(values, f.block.grid(values.shape), f.outliers)
+        return values, mean, mask
 
-    def _kept(self, moved: Float32) -> Float32:
+    def _kept(self, values: Float32) -> Float32:
         """Every value as an outlier would be kept."""
         o = self.plan.format.outliers
-        return self.kernels.quantize(moved, plan(Format(o.element))) if o else moved
+        return self.kernels.quantize(values, plan(Format(o.element))) if o else values
 
 
 def _codable(elements: NDArray[np.float32], f: Format) -> NDArray[np.float32]:

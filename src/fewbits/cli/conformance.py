@@ -29,6 +29,8 @@ def conformance(
 ) -> None:
     """Compare formats, value by value, with every installed package that implements them. Exit code 1 where one differs.
 
+    ggml's C library is taken from a package that brings it along, such as pywhispercpp, or from the file that FEWBITS_GGML names.
+
     \b
     fewbits conformance
     fewbits conformance mx int4-g128-torchao

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -49,7 +50,9 @@ def installed() -> tuple[tuple[Oracle, ...], tuple[str, ...]]:
     found, missing = [], []
     for module in sorted(pkgutil.iter_modules(oracles.__path__), key=lambda m: m.name):
         try:
-            found.append(importlib.import_module(f"{oracles.__name__}.{module.name}").ORACLE)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # what packages think of each other's versions
+                found.append(importlib.import_module(f"{oracles.__name__}.{module.name}").ORACLE)
         except ImportError:
             missing.append(module.name)
     return tuple(found), tuple(missing)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from fewbits.kernels import fast, general, search, sums
 from fewbits.kernels.arithmetic import arguments
 from fewbits.kernels.general import Blocks
 from fewbits.kernels.lanes import LANES
+from fewbits.kernels.reference import Scaler
 from fewbits.kernels.rounded import Rounded, Scales
 from fewbits.kernels.scales import level_scaler, scaler
 from fewbits.kernels.searched import searched
@@ -49,7 +51,7 @@ def reconstruct(x: Float32, plan: Plan, scaled: Scaled) -> Float32:
     """The reconstruction of contiguous `x` with scales that are already there."""
     y, shape = np.empty_like(x), scaled.grid.shape
     if is_fast(plan):
-        fast.reconstruct(x.reshape(shape), *_fast_arguments(scaled.blocks), y.reshape(shape))
+        fast.reconstruct(x.reshape(shape), *fast_arguments(scaled.blocks), y.reshape(shape))
     else:
         general.reconstruct(x.reshape(shape), scaled.blocks, np.empty(shape, np.float32), y.reshape(shape))
     return y
@@ -74,7 +76,7 @@ def sum_errors(x: Float32, plan: Plan, known: Float32 | None = None, group: tupl
     if is_fast(plan):
         scaled = scale(x, plan, known)
         if scaled.grid.shape == x.shape or group == (0, 0):
-            fast.sum_errors(x.reshape(scaled.grid.shape), *_fast_arguments(scaled.blocks), *group, out)
+            fast.sum_errors(x.reshape(scaled.grid.shape), *fast_arguments(scaled.blocks), *group, out)
             return out
     rounded, clipped = _encode(x, plan, known)
     sums.sum_errors(x, rounded.values, clipped, *group, out)
@@ -107,7 +109,8 @@ def is_fast(plan: Plan) -> bool:
     return element.form == BINADE and element.mode == EVEN
 
 
-def _fast_arguments(b: Blocks) -> tuple[object, ...]:
+def fast_arguments(b: Blocks) -> tuple[object, ...]:
+    """What the loops of `fast` take beside x."""
     e = b.element
     return b.divisor, b.rows, b.columns, (e.lowest, e.highest, e.least_exponent, e.shift, e.zero), b.window
 
@@ -143,54 +146,39 @@ def _scale(x: Float32, plan: Plan, known: Float32 | None) -> Scaled:
         if known is not None and len(plan.levels) == 2
         else statistics(x, grid, level, plan.zero_point)
     )
-    prepared = _prepared(grid, low, statistic, plan, known)
+    prepared = scales_by_multiplier(grid, low, statistic, plan, known)
     if not len(plan.multipliers):
         return prepared(ONE)
-    return prepared(_best(x, plan, prepared, grid))
+    return prepared(best_multipliers(x, plan, prepared, grid))
 
 
-def _prepared(
+def scales_by_multiplier(
     grid: Grid, low: Float32, statistic: Float32, plan: Plan, known: Float32 | None
 ) -> Callable[[Float32], Scaled]:
-    to_scales = scaler(statistic, plan, known)
-    offsets = _offsets(low, plan)
-
-    def prepared(multiplier: Float32) -> Scaled:
-        scales = to_scales(statistic, multiplier)
-        zero_points = _zero_points(low, scales, plan) if plan.zero_point else None
-        return Scaled(grid, _blocks(grid, plan, scales, low, offsets, zero_points), scales, offsets, zero_points)
-
-    return prepared
+    """A function from multipliers (one, or one per block) to the stored scales of blocks with these statistics."""
+    return partial(
+        scaled_by, scaler(statistic, plan, known), offset_scaler(low, plan), grid, low, statistic, plan, None
+    )
 
 
-def block_statistics(x: Float32, plan: Plan) -> tuple[Float32, Float32]:
-    """(minimum, statistic) of the blocks of values of `x` (matrices, rows, columns)."""
-    level = plan.levels[0]
-    assert level.block is not None
-    grid = level.block.grid(x.shape)
-    return statistics(np.ascontiguousarray(x).reshape(grid.shape), grid, level, plan.zero_point)
+def scaled_by(
+    to_scales: Scaler,
+    to_offsets: Scaler | None,
+    grid: Grid,
+    low: Float32,
+    statistic: Float32,
+    plan: Plan,
+    start: int | None,
+    multiplier: Float32,
+) -> Scaled:
+    """Blocks with the scales of `multiplier`; with `start`, those of a part of the tensor."""
+    scales = to_scales(statistic, multiplier, start)
+    offsets = to_offsets(_wanted_offsets(low, plan), ONE, start) if to_offsets is not None else None
+    zero_points = _zero_points(low, scales, plan) if plan.zero_point else None
+    return Scaled(grid, _blocks(grid, plan, scales, low, offsets, zero_points), scales, offsets, zero_points)
 
 
-def scale_statistics(grid: Grid, low: Float32, statistic: Float32, plan: Plan) -> Scaled:
-    """The stored scales of blocks whose statistics are known."""
-    with np.errstate(all="ignore"):
-        return _prepared(grid, low, statistic, plan, None)(ONE)
-
-
-def sum_scaled_errors(x: Float32, plan: Plan, blocks: Blocks) -> np.ndarray:
-    """Error sums (7,) of `x`, in the shape of its cut, with the scales of its blocks."""
-    out = np.zeros((1, 1, 1, sums.ERRORS))
-    if is_fast(plan):
-        fast.sum_errors(x, *_fast_arguments(blocks), 0, 0, out)
-    else:
-        q, y = np.empty_like(x), np.empty_like(x)
-        clipped = general.reconstruct(x, blocks, q, y)
-        sums.sum_errors(x, y, clipped, 0, 0, out)
-    total: np.ndarray = out[0, 0, 0]
-    return total
-
-
-def _best(x: Float32, plan: Plan, prepared: Callable[[Float32], Scaled], grid: Grid) -> Float32:
+def best_multipliers(x: Float32, plan: Plan, prepared: Callable[[Float32], Scaled], grid: Grid) -> Float32:
     """The multiplier of each block's scale with the least error; ties to the first."""
     y, error = np.empty_like(x), np.empty(grid.counts)
     best, choice = np.full(grid.counts, np.inf), np.zeros(grid.counts, np.float32)
@@ -200,7 +188,7 @@ def _best(x: Float32, plan: Plan, prepared: Callable[[Float32], Scaled], grid: G
     for multiplier in plan.multipliers:
         blocks = prepared(multiplier).blocks
         if is_fast(plan):
-            fast.reconstruct(x, *_fast_arguments(blocks), y)
+            fast.reconstruct(x, *fast_arguments(blocks), y)
         else:
             general.reconstruct(x, blocks, np.empty_like(x), y)
         sums.block_errors(x, y, grid.rows, grid.columns, ERRORS[plan.rule.error], scratch, lanes, error)
@@ -255,12 +243,14 @@ def _zero_points(low: Float32, scales: Scales, plan: Plan) -> Float32:
     return np.where(scales.values == 0, np.float32(max(e.lowest, 0)), z).astype(np.float32)
 
 
-def _offsets(low: Float32, plan: Plan) -> Scales | None:
+def offset_scaler(low: Float32, plan: Plan) -> Scaler | None:
+    """A function from minima wanted to minima stored; outer scales are fixed by `low`."""
     if not plan.offset:
         return None
-    assert plan.rule is not None
-    level = plan.offset[0]
+    wanted = _wanted_offsets(low, plan)
+    return level_scaler(np.abs(wanted) if plan.offset[0].block else wanted, plan.offset, 0, 1.0)
+
+
+def _wanted_offsets(low: Float32, plan: Plan) -> Float32:
     wanted = -low + np.float32(0)
-    if level.rounding.lowest >= 0:
-        wanted = np.maximum(wanted, np.float32(0))
-    return level_scaler(np.abs(wanted) if level.block else wanted, plan.offset, 0, 1.0)(wanted)
+    return np.maximum(wanted, np.float32(0)) if plan.offset[0].rounding.lowest >= 0 else wanted

@@ -32,9 +32,9 @@ ONE = np.ones((), np.float32)
 
 
 class Scaler(Protocol):
-    """Stored scales of statistics, times multipliers (one, or one per block) before they are stored."""
+    """Stored scales of statistics, times multipliers (one, or one per block) before they are stored; with `start`, of a part alone."""
 
-    def __call__(self, s: Float32, m: Float32 = ONE) -> Scales: ...
+    def __call__(self, s: Float32, m: Float32 = ONE, start: int | None = None) -> Scales: ...
 
 
 def quantize(x: Float32, plan: Plan) -> Float32:
@@ -151,7 +151,7 @@ def scaler(statistic: Float32, plan: Plan, known: Float32 | None = None) -> Scal
     `known` is the statistic of the outermost blocks, where they span more than is at hand (a scale of the whole tensor).
     """
     if plan.power:
-        return lambda s, m=ONE: _power_scales(s, plan)
+        return lambda s, m=ONE, start=None: _power_scales(s, plan)
     return level_scaler(statistic, plan.levels, 1, plan.levels[0].target, known=known)
 
 
@@ -173,7 +173,7 @@ def level_scaler(
     if level.block is None:
         inverted = inverted or level.outer == "inverted"
 
-        def bare(s: Float32, m: Float32 = ONE) -> Scales:
+        def bare(s: Float32, m: Float32 = ONE, start: int | None = None) -> Scales:
             inverse = _inverse(s, target)
             exact = (np.float32(1) / inverse if inverted else s / np.float32(target)) * m
             stored = store(exact, level, s)
@@ -191,14 +191,15 @@ def level_scaler(
         return (s - mean).astype(np.float32), mean
 
     found = statistics(cut(centred(statistic)[0].reshape(grid.shape), grid), level)[1]
-    outer_statistic = known if known is not None and known.shape == found.shape else found
+    outer_statistic = known if known is not None and levels[at + 1].block is None else found
     outer_target = float(np.float32(target) * np.float32(level.target))
     outer = level_scaler(outer_statistic, levels, at + 1, outer_target, level.outer == "inverted", known)(
         outer_statistic
     )
     g = outer.values[..., None]
 
-    def nested(s: Float32, m: Float32 = ONE) -> Scales:
+    def nested(s: Float32, m: Float32 = ONE, start: int | None = None) -> Scales:
+        assert start is None, "scales of a part: see `scales.level_scaler`"
         c, mean = centred(s)
         mean = mean / np.float32(target)
         blocks = cut(c.reshape(grid.shape), grid)

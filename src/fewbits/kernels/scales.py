@@ -8,6 +8,7 @@ from functools import lru_cache
 import numpy as np
 from numba import njit
 
+from fewbits.block import Grid
 from fewbits.kernels import reference
 from fewbits.kernels.arithmetic import OPTIONS, arguments, round_all, round_even
 from fewbits.kernels.bits import SIGN, add, bit_and, bit_or, from_bits, shift_left, shift_right, to_bits
@@ -29,7 +30,7 @@ def scaler(statistic: Float32, plan: Plan, known: Float32 | None = None) -> Scal
     `known` is the statistic of the outermost blocks, where they span more than is at hand (a scale of the whole tensor).
     """
     if plan.power:
-        return lambda s, m=ONE: _power_scales(s, plan)
+        return lambda s, m=ONE, start=None: _power_scales(s, plan)
     if plan.rule is not None and plan.rule.outer != "direct":
         return reference.scaler(statistic, plan, known)
     return level_scaler(statistic, plan.levels, 1, plan.levels[0].target, known)
@@ -43,7 +44,7 @@ def level_scaler(
     to = np.float32(target)
     if level.block is None:
 
-        def bare(s: Float32, m: Float32 = ONE) -> Scales:
+        def bare(s: Float32, m: Float32 = ONE, start: int | None = None) -> Scales:
             exact, stored, unit = np.empty_like(s), np.empty_like(s), np.ones((1, 1, 1), np.float32)
             whole = max(s.shape[1], 1), max(s.shape[2], 1)
             _store(
@@ -69,16 +70,39 @@ def level_scaler(
         mean = np.float32(s.mean(dtype=np.float64)) if s.size else np.float32(0)
         return (s - mean).astype(np.float32), mean
 
+    centre, whole_mean = centred(statistic)
     outer_statistic = (
-        known if known is not None else statistics(centred(statistic)[0].reshape(grid.shape), grid, level)[1]
+        known
+        if known is not None and levels[at + 1].block is None
+        else statistics(centre.reshape(grid.shape), grid, level)[1]
     )
-    outer = level_scaler(outer_statistic, levels, at + 1, float(to * np.float32(level.target)))(outer_statistic)
+    del centre  # as large as the statistics themselves
+    outer_target = float(to * np.float32(level.target))
+    outer = level_scaler(outer_statistic, levels, at + 1, outer_target, known)(outer_statistic)
 
-    def nested(s: Float32, m: Float32 = ONE) -> Scales:
+    counts = statistic.shape
+
+    def of_part(s: Float32, m: Float32, start: int) -> Scales:
+        """Of consecutive blocks from `start` on, in row-major order; a short last flat block is apart, as in `nested`."""
+        exact, stored, values = np.empty_like(s), np.empty_like(s), np.empty_like(s)
+        centre = (s - whole_mean).astype(np.float32) if level.mean else s
+        scale, short = outer.values.reshape(-1)[_owners(grid, counts, start, s.size)], _short(level)
+        given = [a.reshape(1, 1, -1) for a in (centre, _full(m, s), scale, exact, stored, values)]
+        whole = min(max(grid.shape[2] - grid.shape[2] % grid.columns - start, 0), s.size) if short else s.size
+        for low, high, columns in ((0, whole, 1), (whole, s.size, s.size + 1)):
+            c, by, g, *out = (a[:, :, low:high] for a in given)
+            _store(c, by, to, g, 1, columns, arguments(level.rounding), _flags(level, short), *out)
+        if level.mean:
+            exact, values = (s / to * m).astype(np.float32), values + whole_mean / to
+        return Scales(stored, outer, values, exact, whole_mean / to)
+
+    def nested(s: Float32, m: Float32 = ONE, start: int | None = None) -> Scales:
+        if start is not None:
+            return of_part(s, m, start)
         centre, mean = centred(s)
         mean = mean / to
         exact, stored, values = np.empty_like(s), np.empty_like(s), np.empty_like(s)
-        flags = _flags(level, short=level.block is not None and level.block.kind == "flat" and level.reciprocal)
+        flags = _flags(level, _short(level))
         shape = grid.shape
         _store(
             centre.reshape(shape), _full(m, s).reshape(shape), to, outer.values, grid.rows, grid.columns, arguments(level.rounding), flags,
@@ -89,6 +113,23 @@ def level_scaler(
         return Scales(stored, outer, values, exact, mean)
 
     return nested
+
+
+def _owners(grid: Grid, counts: tuple[int, ...], start: int, count: int) -> np.ndarray:
+    """Which of the blocks of `grid`, a cut of an array of shape `counts`, each of `count` numbers from `start` on lies in."""
+    at = np.arange(start, start + count)
+    if grid.shape != counts:
+        return at // grid.columns
+    row, column = np.divmod(at, counts[2])
+    matrix, row = np.divmod(row, counts[1])
+    _, tall, wide = grid.counts
+    owners: np.ndarray = (matrix * tall + row // grid.rows) * wide + column // grid.columns
+    return owners
+
+
+def _short(level: Level) -> bool:
+    """Whether a short last block of the level is divided, where others are multiplied by a reciprocal."""
+    return level.block is not None and level.block.kind == "flat" and level.reciprocal
 
 
 def _flags(level: Level, short: bool = False) -> tuple[bool, np.float32, bool, bool, np.float32]:
