@@ -18,8 +18,9 @@ from fewbits.kernels.cache import is_kept
 from fewbits.plan import Plan, plan
 from fewbits.spec import parse
 
-__all__ = ["compile_for", "compile_part", "missing"]
+__all__ = ["compile_for", "compile_parts", "missing"]
 
+CHAINS = (("scales", "general"), ("errors", "search"))  # a part that uses another's kernels comes after it
 SCALED = ("e2m1@32:e8m0", "e2m1@16:e4m3@tensor:f32", "s4@32:f16")
 UNSCALED = "e5m2"
 GENERAL = (
@@ -35,17 +36,18 @@ SEARCHED = ("u4@32-qkx2:u6@8:f16+min", "i3@16-q3k:i6@16:f16", "i6@16-q6k:i8@16:f
 
 
 def compile_for(plans: Sequence[Plan]) -> None:
-    """Compile what `plans` need and the cache lacks; parts run in processes of their own where there are several."""
-    parts = missing(plans)
+    """Compile what `plans` need and the cache lacks; chains of parts run in processes of their own where there are several."""
+    needed = missing(plans)
+    chains = [found for chain in CHAINS if (found := [part for part in chain if part in needed])]
     workers = [
         subprocess.Popen(
-            [sys.executable, "-c", f"from {__name__} import *; compile_part({part!r})"], start_new_session=True
+            [sys.executable, "-c", f"from {__name__} import *; compile_parts({chain!r})"], start_new_session=True
         )
-        for part in parts[1:]
+        for chain in chains[1:]
     ]
     try:
-        for part in parts[:1]:
-            compile_part(part)
+        for chain in chains[:1]:
+            compile_parts(chain)
         for worker in workers:
             worker.wait()
     except BaseException:
@@ -55,7 +57,7 @@ def compile_for(plans: Sequence[Plan]) -> None:
 
 
 def missing(plans: Sequence[Plan]) -> list[str]:
-    """The parts that `plans` need and that are not in the cache, the longest first."""
+    """The parts that `plans` need and that are not in the cache."""
     needed = {
         "errors": any(cpu.is_fast(p) for p in plans),
         "scales": True,
@@ -67,9 +69,10 @@ def missing(plans: Sequence[Plan]) -> list[str]:
     return [part for part, (_, roots) in PARTS.items() if needed[part] and not all(map(_is_cached, roots))]
 
 
-def compile_part(part: str) -> None:
-    """Compile one part by using it on a few values."""
-    PARTS[part][0]()
+def compile_parts(parts: Sequence[str]) -> None:
+    """Compile parts, one after the other, by using them on a few values."""
+    for part in parts:
+        PARTS[part][0]()
 
 
 def _errors() -> None:

@@ -102,9 +102,6 @@ bit_xor = _word(lambda b, x, y: b.xor(x, y))
 bit_or = _word(lambda b, x, y: b.or_(x, y))
 add = _word(lambda b, x, y: b.add(x, y))
 subtract = _word(lambda b, x, y: b.sub(x, y))
-multiply = _word(lambda b, x, y: b.mul(x, y))
-shift_left_by = _word(lambda b, x, y: b.shl(x, y))
-shift_right_by = _word(lambda b, x, y: b.lshr(x, y))  # zeros come in
 smallest = _word(lambda b, x, y: b.select(b.icmp_signed("<", x, y), x, y))
 largest = _word(lambda b, x, y: b.select(b.icmp_signed(">", x, y), x, y))
 reaches = _word(lambda b, x, y: b.sext(b.icmp_signed(">=", x, y), _as(WORD, x.type)))  # all bits where x ≥ y, else none

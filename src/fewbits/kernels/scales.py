@@ -10,7 +10,7 @@ from numba import njit
 
 from fewbits.block import Grid
 from fewbits.kernels import reference
-from fewbits.kernels.arithmetic import OPTIONS, arguments, round_all, round_even
+from fewbits.kernels.arithmetic import OPTIONS, arguments, round_all
 from fewbits.kernels.bits import SIGN, add, bit_and, bit_or, from_bits, shift_left, shift_right, to_bits
 from fewbits.kernels.fast import spread
 from fewbits.kernels.reference import ONE, Scaler
@@ -168,17 +168,11 @@ def _store(s, multipliers, target, outer, rows, columns, a, flags, exact, stored
                     inverse = inverse if math.isfinite(inverse) else np.float32(0)
                     divided = part / (scale[i] if scale[i] != 0 else np.float32(np.inf))
                     divisor[i] = (part * inverse if i < whole else divided) * times[i]
-                round_all(divisor, a, q)
             else:
                 for i in range(given.shape[0]):
                     d = target * scale[i]
-                    divisor[i] = d if d != np.float32(0) else np.float32(np.inf)
-                if a.form == BINADE and a.mode == EVEN and a.overflow == np.float32(np.inf):
-                    _divide_fast(given, divisor, times, a.lowest, a.highest, a.least_exponent, a.shift, a.zero, q)
-                else:
-                    for i in range(given.shape[0]):
-                        divisor[i] = given[i] / divisor[i] * times[i]
-                    round_all(divisor, a, q)
+                    divisor[i] = given[i] / (d if d != np.float32(0) else np.float32(np.inf)) * times[i]
+            round_all(divisor, a, q)
             if clamp:
                 for i in range(given.shape[0]):
                     v = q[i] if q[i] > a.lowest else a.lowest
@@ -193,12 +187,6 @@ def _store(s, multipliers, target, outer, rows, columns, a, flags, exact, stored
                 v = q[i] * scale[i]
                 v = v if v > -LARGEST else -LARGEST
                 y[i] = v if v < LARGEST else LARGEST
-
-
-@njit(**OPTIONS)
-def _divide_fast(x, d, m, lowest, highest, least_exponent, shift, zero, q):  # type: ignore[no-untyped-def]
-    for i in range(x.shape[0]):
-        q[i] = round_even(x[i] / d[i] * m[i], lowest, highest, least_exponent, shift, zero)
 
 
 def _power_scales(statistic: Float32, plan: Plan) -> Scales:
