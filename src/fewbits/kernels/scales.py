@@ -16,7 +16,7 @@ from fewbits.kernels.fast import spread
 from fewbits.kernels.reference import ONE, Scaler
 from fewbits.kernels.rounded import Scales
 from fewbits.kernels.statistics import statistics
-from fewbits.plan import BINADE, CEILING, EVEN, HALF, Float32, Level, Plan, significant_bits
+from fewbits.plan import CEILING, HALF, Float32, Level, Plan, significant_bits
 
 NEVER = 1 << 23  # no significand is that large
 SMALLEST_NORMAL = np.float32(1.1754943508222875e-38)

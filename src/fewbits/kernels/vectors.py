@@ -92,55 +92,6 @@ def load(typing: Any, array: Any, at: Any) -> Any:
 
 
 @_intrinsic
-def load_bytes(typing: Any, array: Any, at: Any) -> Any:
-    """array[at : at + 16] of bytes, as words."""
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        kind = ir.VectorType(ir.IntType(8), LANES)
-        array, at = values
-        found = builder.load(_pointer(context, builder, signature.args[0], array, at, kind), align=1)
-        return builder.zext(found, context.get_value_type(WORDS))
-
-    return WORDS(array, types.intp), generate
-
-
-@_intrinsic
-def load_bits(typing: Any, array: Any, at: Any) -> Any:
-    """The sixteen bits of the bytes array[at : at + 2], lowest first, as words 0 and 1."""
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        array, at = values
-        place = _pointer(context, builder, signature.args[0], array, at, ir.IntType(LANES))
-        bits = builder.bitcast(builder.load(place, align=1), ir.VectorType(ir.IntType(1), LANES))
-        return builder.zext(bits, context.get_value_type(WORDS))
-
-    return WORDS(array, types.intp), generate
-
-
-@_intrinsic
-def look_up(typing: Any, table: Any, words: Any) -> Any:
-    """table[w] for each word."""
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        kind, bit = context.get_value_type(FLOATS), ir.IntType(1)
-        start = context.make_array(signature.args[0])(context, builder, values[0]).data
-        starts = spread(builder, builder.ptrtoint(start, ir.IntType(64)))
-        places = builder.add(starts, builder.zext(builder.shl(values[1], _all(values[1], 2)), starts.type))
-        places = builder.inttoptr(places, ir.VectorType(kind.element.as_pointer(), LANES))
-        mask = ir.Constant(ir.VectorType(bit, LANES), [1] * LANES)
-        function = ir.FunctionType(kind, (places.type, ir.IntType(32), mask.type, kind))
-        called = declared(builder.module, function, f"llvm.masked.gather.v{LANES}f32.v{LANES}p0")
-        return builder.call(called, (places, ir.Constant(ir.IntType(32), 4), mask, ir.Constant(kind, ir.Undefined)))
-
-    return FLOATS(table, words), generate
-
-
-def _all(lanes: Any, value: int) -> Any:
-    """Sixteen of a constant, like `lanes`."""
-    return ir.Constant(lanes.type, [value] * LANES)
-
-
-@_intrinsic
 def store(typing: Any, array: Any, at: Any, lanes: Any) -> Any:
     """array[at : at + 16] = lanes, or one number"""
 
