@@ -90,7 +90,7 @@ def dequantize_bytes(type_name: str, data: Bytes) -> NDArray[np.float32]:
     values = np.array(layout.code_values, np.float32)[fields["codes"]]
     with np.errstate(over="ignore", invalid="ignore"):
         if layout.scale_element:
-            scale = _scale_values(layout.scale_element)[fields["scales"]]
+            scale = scale_values(layout.scale_element)[fields["scales"]]
         elif "scales" in fields:
             scale = fields["d"][:, None] * fields["scales"].astype(np.float32)
         else:
@@ -142,7 +142,7 @@ def _write(plane: Plane, stored: NDArray[np.int16], blocks: Bytes) -> None:
 
 
 @cache
-def _scale_values(element: str) -> NDArray[np.float32]:
+def scale_values(element: str) -> NDArray[np.float32]:
     """The values, halved, of the 256 codes of a scale element as ggml decodes it: no NaN, the sign of e4m3 ignored."""
     codes = np.arange(256)
     if element == "e8m0":
