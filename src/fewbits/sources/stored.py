@@ -19,6 +19,8 @@ from fewbits.tensor import Tensor, Values
 
 __all__ = ["Missing", "Stored", "digest", "stored_tensor"]
 
+BAND = 1 << 20  # bytes of whole rows read at a time
+SKIPPED = 1 << 18  # bytes of a row that are worth another access to the file
 PIECE = 1 << 18  # values converted at a time, to stay in the cache: all that a slab takes beyond itself
 
 
@@ -56,6 +58,30 @@ class Stored:
         self._fill(start * self.columns, slab.reshape(-1))
         return slab.astype(np.uint16, copy=False)
 
+    def raw(self, first: int, last: int) -> NDArray[np.uint8]:
+        """The stored bytes of the values first ≤ i < last of the flattened tensor."""
+        found = np.empty((last - first) * self.dtype.bits // 8, np.uint8)
+        self._fill(first, found)
+        return found
+
+    def raw_columns(self, rows: int, first: int, last: int) -> NDArray[np.uint8]:
+        """The stored bytes of the columns first ≤ c < last of the first `rows` rows, (rows, bytes).
+
+        Rows are read whole, some at a time, where skipping the rest of a row would take longer than reading it.
+        """
+        size = self.dtype.bits // 8
+        found = np.empty((rows, (last - first) * size), np.uint8)
+        if (self.columns - (last - first)) * size > SKIPPED:
+            for row in range(rows):
+                self._fill(row * self.columns + first, found[row])
+            return found
+        step = max(BAND // max(self.columns * size, 1), 1)
+        for begin in range(0, rows, step):
+            end = min(begin + step, rows)
+            band = self.raw(begin * self.columns, end * self.columns).reshape(end - begin, -1)
+            found[begin:end] = band[:, first * size : last * size]
+        return found
+
     def _fill(self, first: int, target: NDArray[np.float32] | NDArray[np.uint8] | NDArray[np.uint16]) -> None:
         """Fill the array with the bytes from value `first` on."""
         if target.size:
@@ -65,9 +91,10 @@ class Stored:
 
 @dataclass(frozen=True)
 class Missing:
-    """Values that cannot be read, and why."""
+    """Values that cannot be read, and why; `stored` are their bytes, where they are known."""
 
     reason: str
+    stored: Stored | None = None
 
     def read(self, start: int, stop: int) -> NoReturn:
         """Raises `SourceError`."""
@@ -80,10 +107,11 @@ def stored_tensor(file: File, header: Header, entry: Entry) -> Tensor:
     """The tensor of an entry; one of unsupported dtype is listed, but not readable."""
     columns = entry.shape[-1] if entry.shape else 1
     problem = ""
-    values: Values = Stored(file, entry.name, entry.dtype, entry.begin, columns)
+    stored = Stored(file, entry.name, entry.dtype, entry.begin, columns)
+    values: Values = stored
     if entry.dtype.decode is None:
         problem = f"holds {entry.dtype.name}, which fewbits does not read as numbers"
-        values = Missing(f"{file.where}: tensor {quoted(entry.name)} {problem}")
+        values = Missing(f"{file.where}: tensor {quoted(entry.name)} {problem}", stored)
     return Tensor(
         name=entry.name,
         shape=entry.shape,
