@@ -199,21 +199,23 @@ def test_wrong_indexes(tmp_path: Path, text: str) -> None:
 
 
 def test_nothing_to_read(tmp_path: Path) -> None:
-    refused(tmp_path, r"no .safetensors files$")
+    refused(tmp_path, r"no files of tensors \(.*\)$")
+    (tmp_path / "model.h5").write_bytes(b"x")
+    refused(tmp_path, r"no files of tensors \(.*\), only 'model.h5' …")
+    refused(tmp_path / "model.h5", r"not a kind of file that fewbits reads \(\*.safetensors, ")
     (tmp_path / "pytorch_model.bin").write_bytes(b"x")
-    refused(tmp_path, r"no .safetensors files, only 'pytorch_model.bin' …")
-    refused(tmp_path / "pytorch_model.bin", r"not a kind of file that fewbits reads \(\*.safetensors, ")
+    refused(tmp_path, "pytorch_model.bin: no file of torch")
     refused(tmp_path / "missing.safetensors", "no such file or directory")
-    refused(tmp_path / "pytorch_model.bin" / "x.safetensors", "not a directory")
+    refused(tmp_path / "model.h5" / "x.safetensors", "not a directory")
     refused(tmp_path / ("x" * 5000), "file name too long")
     os.symlink(tmp_path / "loop", tmp_path / "loop")
     refused(tmp_path / "loop", "too many levels of symbolic links")
 
 
-@pytest.mark.parametrize("text", ["", "  ", "nothing", "a/b/c", "s3://bucket/x", "gs://b", "\0", "a\0/b", "org/na me"])
+@pytest.mark.parametrize("text", ["", "  ", "nothing", "a/b/c", "x://b", "\0", "a\0/b", "org/na me"])
 def test_what_is_no_model_says_what_is_allowed(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SourceError, match="allowed are a file or folder of safetensors, org/name, hf://") as caught:
+    with pytest.raises(SourceError, match="allowed are a file or folder of tensors .*, org/name, hf://") as caught:
         open_source(text)
     assert "\n" not in str(caught.value)
 

@@ -1,16 +1,18 @@
-"""A checkpoint of safetensors files, wherever the files are: which tensors there are and what they stand for."""
+"""A checkpoint, wherever its files are: which tensors there are and what they stand for."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol
 
 from fewbits.errors import SourceError
-from fewbits.sources.block_scaled import SUFFIX, block_scaled_tensor, configured_block
+from fewbits.sources.containers import read_container
 from fewbits.sources.file import File, read_small
 from fewbits.sources.header import Header
-from fewbits.sources.index import CONFIG, LARGEST, choose_index, parse_index
+from fewbits.sources.index import CONFIG, LARGEST, OLDER_CONFIGS, choose_index, parse_index
+from fewbits.sources.packed import recognise
+from fewbits.sources.shards import files_of, split_of
 from fewbits.sources.stored import stored_tensor
 from fewbits.sources.strict_json import parse_json, quoted
 from fewbits.tensor import Tensor
@@ -18,6 +20,8 @@ from fewbits.tensor import Tensor
 __all__ = ["EXTENSION", "Place", "read_checkpoint"]
 
 EXTENSION = ".safetensors"
+FILES = 8  # listed at a time
+PLAIN = {"float64", "float32", "float16", "bfloat16", "int64", "bool"}  # dtypes that nothing is packed in
 
 
 class Place(Protocol):
@@ -42,40 +46,49 @@ class Place(Protocol):
         ...
 
 
+Listed = Mapping[str, Mapping[str, Tensor]]  # file → tensor name → tensor
+
+
 def read_checkpoint(place: Place, index: str = "", only: str = "") -> tuple[list[Tensor], list[tuple[str, int]]]:
     """The tensors, and (name, bytes) of the files that hold them: all, those in an index, or `only` one."""
     index = index or ("" if only else choose_index(place.names, place.where))
     if not index:
-        files = [only] if only else _without_index(place)
-        headers = place.headers(files)
-        home_of = _only_home(place, files, headers)
+        files = split_of(only, place.names, place.where) if only else files_of(place.names, place.where)
+        listed, metadata = _listed(place, files)
+        home_of = _only_home(place, listed)
     else:
         text = read_small(place.file(index), LARGEST, "an index")
         home_of = parse_index(text, f"{place.where}: {index}")
         files = sorted(set(home_of.values()))
-        headers = _indexed(place, index, home_of)
-    stored = {
-        tensor: stored_tensor(place.file(name), headers[name], headers[name].entries[tensor])
-        for tensor, name in home_of.items()
+        _all_present(place, index, home_of)
+        listed, metadata = _listed(place, files)
+        _all_listed(place, index, home_of, listed)
+    tensors = {tensor: listed[name][tensor] for tensor, name in home_of.items()}
+    return _unpacked(place, tensors, metadata), [(name, place.file(name).size) for name in files]
+
+
+def _listed(place: Place, files: Sequence[str]) -> tuple[Listed, Mapping[str, str]]:
+    """The tensors of each file, and the metadata of the safetensors among them."""
+    strict = [name for name in files if name.endswith(EXTENSION)]
+    headers = place.headers(strict) if strict else {}
+    found = {
+        name: {tensor: stored_tensor(place.file(name), header, entry) for tensor, entry in header.entries.items()}
+        for name, header in headers.items()
     }
-    return _scaled(place, stored), [(name, place.file(name).size) for name in files]
+    others = [name for name in files if name not in found]
+    with ThreadPoolExecutor(FILES) as pool:
+        for name, tensors in zip(
+            others, pool.map(lambda name: read_container(place.file(name), name), others), strict=True
+        ):
+            found[name] = {tensor.name: tensor for tensor in tensors}
+    return found, {key: value for header in headers.values() for key, value in header.metadata.items()}
 
 
-def _without_index(place: Place) -> list[str]:
-    """Every safetensors file, of subfolders where there is no other."""
-    found = [name for name in place.names if name.endswith(EXTENSION)]
-    found = [name for name in found if "/" not in name] or found
-    if not found:
-        others = [quoted(name) for name in place.names[:5]]
-        raise SourceError(f"{place.where}: no {EXTENSION} files" + (f", only {', '.join(others)} …" if others else ""))
-    return sorted(found, key=lambda name: (name != f"model{EXTENSION}", name))
-
-
-def _only_home(place: Place, files: list[str], headers: Mapping[str, Header]) -> Mapping[str, str]:
+def _only_home(place: Place, listed: Listed) -> Mapping[str, str]:
     """Tensor → file; a name in two files is an error: nothing says which of them is meant."""
     home_of: dict[str, str] = {}
-    for name in files:
-        for tensor in headers[name].entries:
+    for name, tensors in listed.items():
+        for tensor in tensors:
             first = home_of.setdefault(tensor, name)
             if first != name:
                 both, what = f"{quoted(first)} and {quoted(name)}", "folder" if "/" in name else "file"
@@ -83,31 +96,39 @@ def _only_home(place: Place, files: list[str], headers: Mapping[str, Header]) ->
     return home_of
 
 
-def _indexed(place: Place, index: str, home_of: Mapping[str, str]) -> Mapping[str, Header]:
-    """The headers of the files that an index names; each holds what the index says."""
-    home, present = sorted(set(home_of.values())), set(place.names)
-    for name in home:
+def _all_present(place: Place, index: str, home_of: Mapping[str, str]) -> None:
+    """Raise `SourceError` for a file that an index names and that is not there."""
+    present = set(place.names)
+    for name in sorted(set(home_of.values())):
         if name not in present:
             count = sum(file == name for file in home_of.values())
             raise SourceError(f"{place.where}: {quoted(name)} is missing; {index} says it holds {count} tensors")
-    headers = place.headers(home)
+
+
+def _all_listed(place: Place, index: str, home_of: Mapping[str, str], listed: Listed) -> None:
+    """Raise `SourceError` for a tensor that is not in the file that the index names."""
     for tensor, name in home_of.items():
-        if tensor not in headers[name].entries:
+        if tensor not in listed[name]:
             raise SourceError(f"{place.where}: {quoted(name)} has no tensor {quoted(tensor)}, but {index} says so")
-    return headers
 
 
-def _scaled(place: Place, stored: Mapping[str, Tensor]) -> list[Tensor]:
-    """The tensors with those that have scales beside them replaced by what they stand for."""
-    scale_of = {name: name + SUFFIX for name in stored if name + SUFFIX in stored and not name.endswith(SUFFIX)}
-    if not scale_of:
-        return list(stored.values())
-    configured = None
-    if CONFIG in place.names:
-        where = f"{place.where}: {CONFIG}"
-        configured = configured_block(parse_json(read_small(place.file(CONFIG), LARGEST, CONFIG), where), where)
-    tensors = dict(stored)
-    for name, scale in scale_of.items():
-        tensors[name] = block_scaled_tensor(stored[name], stored[scale], configured)
-        tensors[scale] = replace(stored[scale], companion_of=name)
-    return list(tensors.values())
+def _unpacked(place: Place, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> list[Tensor]:
+    """The tensors, those that are packed as what they stand for; the config is read where some may be."""
+    if all(tensor.dtype in PLAIN or tensor.layout for tensor in tensors.values()):
+        return list(tensors.values())
+    return recognise(tensors, _config(place), f"{place.where}: {CONFIG}", metadata)
+
+
+def _config(place: Place) -> Mapping[str, Any] | None:
+    """config.json with what it, or else a file of its own, says about quantization; None where there is neither."""
+    found: dict[str, Any] = {}
+    for name, method in {CONFIG: "", **OLDER_CONFIGS}.items():
+        if name in place.names and not {"quantization_config", "compression_config"} & set(found):
+            content: dict[str, Any] = parse_json(read_small(place.file(name), LARGEST, name), f"{place.where}: {name}")
+            found |= {"quantization_config": _settings(method, content)} if method else content
+    return found or None
+
+
+def _settings(method: str, content: Mapping[str, Any]) -> dict[str, Any]:
+    nested = content.get("quantization")
+    return {"quant_method": method, **(nested if isinstance(nested, dict) else content)}

@@ -9,11 +9,13 @@ from pathlib import PurePosixPath
 from fewbits.errors import SourceError
 from fewbits.sources.strict_json import parse_json, quoted
 
-__all__ = ["CONFIG", "INDEX", "INDEX_SUFFIX", "LARGEST", "choose_index", "parse_index"]
+__all__ = ["CONFIG", "INDEX", "INDEX_SUFFIX", "LARGEST", "OLDER_CONFIGS", "TORCH_INDEX", "choose_index", "parse_index"]
 
 INDEX = "model.safetensors.index.json"
 INDEX_SUFFIX = ".safetensors.index.json"
+TORCH_INDEX = "pytorch_model.bin.index.json"
 CONFIG = "config.json"
+OLDER_CONFIGS = {"hf_quant_config.json": "modelopt", "quantize_config.json": "gptq"}  # file → quant_method
 LARGEST = 100_000_000  # bytes of an index or config
 
 
@@ -33,10 +35,12 @@ def parse_index(text: bytes, where: str) -> Mapping[str, str]:
 
 
 def choose_index(files: list[str], where: str) -> str:
-    """The index to go by among file names of one folder; "" where the safetensors speak for themselves."""
+    """The index to go by among file names of one folder; "" where the files speak for themselves."""
     found = sorted(name for name in files if name.endswith(INDEX_SUFFIX) and "/" not in name)
     if INDEX in found:
         return INDEX
+    if not found and not any(name.endswith(".safetensors") for name in files):
+        return TORCH_INDEX if TORCH_INDEX in files else ""
     if not found or "model.safetensors" in files:
         return ""
     if len(found) > 1:

@@ -1,4 +1,4 @@
-"""Checkpoints on this machine: a safetensors file, an index file, or a folder."""
+"""Checkpoints on this machine: a file, an index file, or a folder."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from functools import cached_property
 from pathlib import Path
 
 from fewbits.errors import SourceError
-from fewbits.sources.checkpoint import EXTENSION, read_checkpoint
+from fewbits.sources.checkpoint import read_checkpoint
+from fewbits.sources.containers import SUFFIXES, container_of
 from fewbits.sources.file import LocalFile, explain, shown
-from fewbits.sources.header import PREFIX, Header, read_header
-from fewbits.sources.index import INDEX_SUFFIX
+from fewbits.sources.header import Header, read_header
+from fewbits.sources.index import INDEX_SUFFIX, TORCH_INDEX
 from fewbits.sources.source import Source
 from fewbits.sources.strict_json import quoted
 
@@ -27,9 +28,9 @@ def open_local(path: str) -> Source:
         return _source(Folder(real), path=real, title=_title(real))
     LocalFile.at(path)
     parent, name = os.path.split(real)
-    if name.endswith(INDEX_SUFFIX):
+    if name.endswith((INDEX_SUFFIX, TORCH_INDEX)):
         return _source(Folder(parent), path=real, title=_title(parent), index=name)
-    _check_kind(real)
+    container_of(LocalFile.at(real), name)
     return _source(Folder(parent, only=name), path=real, title=Path(name).stem)
 
 
@@ -49,7 +50,7 @@ class Folder:
     def names(self) -> list[str]:
         """Files of the folder; where no checkpoint is among them, those of subfolders too."""
         found = list(_walk(self.path, 0))
-        if not self.only and not any(name.endswith((EXTENSION, INDEX_SUFFIX)) for name in found):
+        if not self.only and not any(name.lower().endswith((*SUFFIXES, INDEX_SUFFIX)) for name in found):
             found = list(_walk(self.path, DEPTH))
         return sorted(found)
 
@@ -90,16 +91,6 @@ def _cached_repository(folder: Path) -> Path | None:
     """The hub cache's folder of a model where `folder` is a snapshot in it: models--org--name/snapshots/commit."""
     repository = folder.parent.parent
     return repository if folder.parent.name == "snapshots" and repository.name.startswith("models--") else None
-
-
-def _check_kind(path: str) -> None:
-    """A file of another kind is told from a damaged one by its first bytes."""
-    if not path.endswith(EXTENSION):
-        file = LocalFile.at(path)
-        start = bytearray(min(PREFIX + 1, file.size))
-        file.read_into(0, memoryview(start), "its first bytes")
-        if start[PREFIX:] != b"{":
-            raise SourceError(f"{file.where}: not a kind of file that fewbits reads (*{EXTENSION}, *{INDEX_SUFFIX})")
 
 
 def _walk(folder: str, depth: int, prefix: str = "") -> Iterator[str]:

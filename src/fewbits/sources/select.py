@@ -11,7 +11,7 @@ from fewbits.sources.source import STORED_AS_FLOAT32
 from fewbits.sources.strict_json import quoted
 from fewbits.tensor import Tensor
 
-__all__ = ["matches", "select"]
+__all__ = ["holds_integers", "matches", "select"]
 
 
 def select(
@@ -19,14 +19,14 @@ def select(
 ) -> list[Tensor]:
     """The tensors to work on, sorted by name: weights that match `query`, the first `limit` of them.
 
-    Candidates contain "weight" and are no `_scale_inv`; without any, or with `every`, all are. A query that matches no
+    Candidates contain "weight" and are no `_scale_inv`, or are packed; without any, or with `every`, all are. A query that matches no
     candidate is tried on all names. Integers and booleans stay only where nothing else matches. `SourceError` when
     nothing is left.
     """
     known = sorted(tensors, key=lambda tensor: tensor.name)
     if limit is not None and limit < 1:
         raise UsageError(f"limit {limit}: at least 1 tensor has to stay")
-    weights = [t for t in known if "weight" in t.name.lower() and not t.name.lower().endswith("_scale_inv")]
+    weights = [t for t in known if _is_weight(t.name.lower()) or _is_packed(t)]
     query = query.strip()
     found: list[Tensor] = []
     for text in dict.fromkeys((query, query.removesuffix(STORED_AS_FLOAT32))):
@@ -36,7 +36,7 @@ def select(
         names = nearest(query, [t.name for t in known])
         raise SourceError(f"no tensor matches {quoted(query)}; {names}" if query else f"no tensors: {names}")
     if not every:
-        found = [t for t in found if not _whole(t)] or found
+        found = [t for t in found if not holds_integers(t)] or found
     return found[:limit]
 
 
@@ -49,7 +49,17 @@ def matches(name: str, query: str) -> bool:
     return name.split(".")[: len(segments)] == segments
 
 
-def _whole(tensor: Tensor) -> bool:
+def _is_weight(name: str) -> bool:
+    return "weight" in name and not name.endswith("_scale_inv")
+
+
+def _is_packed(tensor: Tensor) -> bool:
+    """Whether it is stored in fewer bits than its values have."""
+    dtype = DTYPES.get(tensor.dtype)
+    return dtype is not None and 8 * tensor.nbytes < dtype.bits * tensor.size
+
+
+def holds_integers(tensor: Tensor) -> bool:
     """Whether its values are integers or booleans, as positions and packed codes are."""
     dtype = DTYPES.get(tensor.dtype)
     return dtype is not None and dtype.whole
