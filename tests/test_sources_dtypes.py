@@ -11,6 +11,7 @@ import pytest
 from checkpoints import NAMES, safetensors
 from fewbits.errors import SourceError
 from fewbits.sources import open_source
+from fewbits.sources.dtypes import DTYPES
 
 BYTE_FLOATS = ("float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu")
 
@@ -98,3 +99,14 @@ def test_unsupported_types_are_listed_but_not_read(
     for read in (tensor.read, tensor.read16):
         with pytest.raises(SourceError, match=rf"'t' holds {name}"):
             read()
+
+
+@pytest.mark.parametrize("name", sorted(name for name, dtype in DTYPES.items() if dtype.widen))
+def test_compiled_decoders_give_the_same_bits(name: str) -> None:
+    dtype = DTYPES[name]
+    raw = np.arange(1 << dtype.bits, dtype=f"<u{dtype.bits // 8}").view(np.uint8)
+    assert dtype.decode is not None
+    expected, found = dtype.decode(raw), np.empty(1 << dtype.bits, np.float32)
+    dtype.decode_into(raw, found)
+    same = (expected.view(np.uint32) == found.view(np.uint32)) | (np.isnan(expected) & np.isnan(found))
+    assert same.all()

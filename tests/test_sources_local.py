@@ -215,7 +215,7 @@ def test_nothing_to_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "  ", "nothing", "a/b/c", "x://b", "\0", "a\0/b", "org/na me"])
 def test_what_is_no_model_says_what_is_allowed(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SourceError, match="allowed are a file or folder of tensors .*, org/name, hf://") as caught:
+    with pytest.raises(SourceError, match=r"allowed are a file or folder of tensors .*, org/name, hf://") as caught:
         open_source(text)
     assert "\n" not in str(caught.value)
 

@@ -41,13 +41,11 @@ class Stored:
         if self.dtype.name == "float32" and sys.byteorder == "little":
             self._fill(first, flat)
             return slab
-        decode = self.dtype.decode
-        assert decode is not None, self.dtype
         for begin in range(0, flat.size, PIECE):
             piece = flat[begin : begin + PIECE]
             raw = np.empty(piece.size * self.dtype.bits // 8, np.uint8)
             self._fill(first + begin, raw)
-            piece[:] = decode(raw)
+            self.dtype.decode_into(raw, piece)
         return slab
 
     def read16(self, start: int, stop: int) -> NDArray[np.uint16] | None:
