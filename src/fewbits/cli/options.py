@@ -30,7 +30,12 @@ Revision = Annotated[
 ]
 CacheDir = Annotated[
     Path | None,
-    typer.Option("--cache-dir", metavar="DIR", help="Where downloads are kept.", show_default=False),
+    typer.Option(
+        "--cache-dir",
+        metavar="DIR",
+        help="Where downloads are looked for, and what is fetched is kept.",
+        show_default=False,
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON array of row objects on stdout, and nothing else.")]
 Csv = Annotated[

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ WIDE = 96  # columns of a terminal where bar and rate have room beside the rest 
 
 
 class Bar:
-    """Counts weights × formats; `aside` clears the line while something else is printed to the same terminal."""
+    """Counts what is done; `aside` clears the line while something else is printed to the same terminal."""
 
     def __init__(self, bar: Progress | None, total: int) -> None:
         self._bar = bar
@@ -47,21 +47,23 @@ class Bar:
 
 
 @contextmanager
-def progress(total: int, *, shown: bool = True) -> Iterator[Bar]:
-    """A bar for `total` weights × formats."""
+def progress(
+    total: int, *, shown: bool = True, rate: Callable[[float], str] = lambda speed: f"{amount(speed)} weights·formats/s"
+) -> Iterator[Bar]:
+    """A bar for `total` weights × formats, or of whatever `rate` shows so many a second."""
     if not (shown and interactive(sys.stderr)):
         yield Bar(None, total)
         return
     from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 
     class Rate(ProgressColumn):
-        """Weights × formats per second."""
+        """How fast it goes."""
 
         def render(self, task: Task) -> Text:
             from rich.text import Text
 
             speed = task.finished_speed or task.speed
-            return Text(f"{amount(speed)} weights·formats/s" if speed else "", style="cyan")
+            return Text(rate(speed) if speed else "", style="cyan")
 
     terminal = console(sys.stderr)
     wide = terminal.width >= WIDE

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from fewbits.cli import scan_tables as tables
 from fewbits.cli.layout import Line, cropped
 from fewbits.cli.progress import progress
-from fewbits.cli.terminal import console, counted, printable, styled
+from fewbits.cli.terminal import console, counted, moved, printable, styled
 from fewbits.errors import FewbitsError
 from fewbits.scan import Measured, Summary, grow
 from fewbits.scan.job import Job
@@ -76,6 +76,8 @@ class View:
                 self._print(line)
         else:
             self._both([tables.front(rows), []])
+        if text := moved(self.job.source):
+            self._print([("moved   ", "bold"), (text, "")])
         self._print([("report  ", "bold"), (str(report), "cyan")])
         self._print([("table   ", "bold"), (str(self.job.path / "measurements.parquet"), ""), ("  .csv", "")])
         self._closing.close()

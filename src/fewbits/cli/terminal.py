@@ -14,12 +14,15 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
+    from fewbits.sources import Source
+
 __all__ = [
     "COLOURS",
     "amount",
     "console",
     "counted",
     "interactive",
+    "moved",
     "number",
     "printable",
     "seconds",
@@ -93,6 +96,11 @@ def size(nbytes: float) -> str:
             return f"{nbytes:.0f} B" if unit == "B" else f"{nbytes:.3g} {unit}"
         nbytes /= 1000
     return f"{nbytes:.3g} TB"
+
+
+def moved(source: Source) -> str:
+    """How much of a remote model came over the network: 3.2 MB of 1.4 GB; "" where nothing is remote."""
+    return "" if source.moved is None else f"{size(source.moved)} of {size(sum(count for _, count in source.files))}"
 
 
 def amount(count: float) -> str:

@@ -1,49 +1,54 @@
-"""Models on the hub: headers by range requests, and only those files downloaded whose tensors are read."""
+"""Models on the hub: of every file only those bytes that are read."""
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 from fewbits.errors import SourceError
+from fewbits.sources.cache_folder import cache_limit
 from fewbits.sources.checkpoint import read_checkpoint
 from fewbits.sources.file import LocalFile, shown
-from fewbits.sources.header import PREFIX, Header, parse_header, read_header
+from fewbits.sources.header import Header
 from fewbits.sources.hub_address import Address
 from fewbits.sources.hub_cache import Listed, Listing
 from fewbits.sources.hub_client import HubClient, find_token
 from fewbits.sources.index import INDEX_SUFFIX
+from fewbits.sources.marks import mark_tensors
+from fewbits.sources.range_cache import RangeCache
+from fewbits.sources.remote_file import RemoteFile
+from fewbits.sources.remote_headers import read_headers
 from fewbits.sources.source import Source
+from fewbits.sources.transfers import Transfers
 
 __all__ = ["HubFile", "HubFolder", "open_hub"]
 
-REQUESTS = 8  # at a time
-
 
 def open_hub(address: Address, cache_dir: str | os.PathLike[str] | None = None, token: str | None = None) -> Source:
-    """The tensors of a model on the hub; raises `SourceError`. The cache is by default the one of the hub's client."""
-    from huggingface_hub import constants
+    """The tensors of a model on the hub; raises `SourceError`.
 
-    cache = os.path.abspath(os.path.expanduser(cache_dir or constants.HF_HUB_CACHE))
-    client = HubClient(address, cache, find_token(token))
-    folder = HubFolder(client, client.listing())
+    Files that the hub's client has downloaded are read where they are; of others, ranges are fetched and kept.
+    """
+    client = HubClient(address, cache_dir, find_token(token))
+    transfers = Transfers(RangeCache(client.folder, cache_limit()))
+    folder = HubFolder(client, client.listing(), transfers)
     index = folder.only if folder.only.endswith(INDEX_SUFFIX) else ""
     tensors, files = read_checkpoint(folder, index, folder.only)
-    return Source(f"hf://{address}", address.repository, tensors, files, revision=folder.listing.commit)
+    mark_tensors(tensors)
+    revision = folder.listing.commit
+    return Source(f"hf://{address}", address.repository, tensors, files, revision=revision, transfers=transfers)
 
 
 class HubFile:
-    """A file of a commit, downloaded when it is first read."""
+    """A file of a commit: the downloaded one where there is one, else ranges of it."""
 
-    def __init__(self, client: HubClient, commit: str, name: str, listed: Listed) -> None:
+    def __init__(self, client: HubClient, commit: str, name: str, listed: Listed, transfers: Transfers) -> None:
         self.client, self.commit, self.name, self.listed = client, commit, name, listed
+        self._transfers = transfers
         self._lock = threading.Lock()
-        self._local: LocalFile | None = None
-        self._header: Header | None = None
+        self._found: LocalFile | RemoteFile | None = None
 
     @property
     def where(self) -> str:
@@ -61,45 +66,53 @@ class HubFile:
         return f"{self.client.address.repository}@{self.commit}/{self.name}:{self.listed.etag}"
 
     def read_into(self, offset: int, buffer: memoryview, what: str) -> None:
-        """Fill `buffer` from `offset`; the first caller downloads, others wait."""
-        self._file().read_into(offset, buffer, what)
+        """Fill `buffer` from `offset`."""
+        self._file.read_into(offset, buffer, what)
 
-    def header(self) -> Header:
-        """The header: of the downloaded file, else as kept, else by range requests."""
-        if self.client.downloaded(self.commit, self.name):
-            return read_header(self._file())
-        cache = self.client.cache
-        kept = cache.header(self.commit, self.name, self.listed)
-        if kept is not None:
-            with suppress(SourceError):  # damaged: ask for it again
-                return self._parsed(kept)
-        content = self.client.first_bytes(self.commit, self.name, self.listed)
-        cache.keep_header(self.commit, self.name, self.listed, content)
-        return self._parsed(content)
+    def start(self, count: int) -> bool:
+        """Have the first bytes at hand; whether they had to be fetched."""
+        return isinstance(self._file, RemoteFile) and self._file.start(count)
 
-    def _parsed(self, content: bytes) -> Header:
-        self._header = parse_header(content[PREFIX:], self.size, self.where)
-        return self._header
+    def prime(self, end: int) -> None:
+        """Have the bytes before `end` at hand, by one request."""
+        if isinstance(self._file, RemoteFile):
+            self._file.prime(end)
 
-    def _file(self) -> LocalFile:
+    def mark(self, edges: Sequence[int]) -> None:
+        """Say where tensors begin and end."""
+        if isinstance(self._file, RemoteFile):
+            self._file.mark(edges)
+
+    @property
+    def _file(self) -> LocalFile | RemoteFile:
         with self._lock:
-            if self._local is None:
-                found = LocalFile.at(self.client.download(self.commit, self.name))
-                if found.size != self.size:
-                    raise SourceError(
-                        f"{self.where}: {found.where} has {found.size:,} bytes, the hub says {self.size:,}"
-                    )
-                if self._header and read_header(found).digest != self._header.digest:
-                    raise SourceError(f"{self.where}: {found.where} is not the file whose header the hub sent")
-                self._local = found
-            return self._local
+            if self._found is None:
+                path = self.client.cache.downloaded(self.commit, self.name)
+                self._found = self._local(path) if path else self._remote()
+            return self._found
+
+    def _local(self, path: str) -> LocalFile:
+        found = LocalFile.at(path)
+        if found.size != self.size:
+            raise SourceError(f"{self.where}: {found.where} has {found.size:,} bytes, the hub says {self.size:,}")
+        return found
+
+    def _remote(self) -> RemoteFile:
+        repository, cache = self.client.address.repository, self._transfers.cache
+        about: dict[str, str | int] = {"model": repository, "file": self.name, "version": self.listed.etag}
+        about["size"] = self.size
+        key = f"hf://{repository}/{self.name}:{self.listed.etag}:{self.size}"  # the same in every commit that has it
+        ranges = self.client.ranges(self.commit, self.name, self.listed, self._transfers)
+        return RemoteFile(
+            self.where, self.size, key, ranges, self._transfers, cache.file(key, about) if cache else None
+        )
 
 
 class HubFolder:
     """The files of a commit, below the address's path where it has one; `only` is the file that it names."""
 
-    def __init__(self, client: HubClient, listing: Listing) -> None:
-        self.client, self.listing = client, listing
+    def __init__(self, client: HubClient, listing: Listing, transfers: Transfers) -> None:
+        self.client, self.listing, self._transfers = client, listing, transfers
         self._files: dict[str, HubFile] = {}
         path = client.address.path
         folder, _, last = path.rpartition("/") if path in listing.files else (path, "", "")
@@ -122,11 +135,10 @@ class HubFolder:
     def file(self, name: str) -> HubFile:
         """The file of that name."""
         if name not in self._files:
-            full = self._prefix + name
-            self._files[name] = HubFile(self.client, self.listing.commit, full, self.listing.files[full])
+            full, commit = self._prefix + name, self.listing.commit
+            self._files[name] = HubFile(self.client, commit, full, self.listing.files[full], self._transfers)
         return self._files[name]
 
     def headers(self, names: list[str]) -> Mapping[str, Header]:
         """The headers of files, several at a time."""
-        with ThreadPoolExecutor(min(REQUESTS, len(names))) as pool:
-            return dict(zip(names, pool.map(lambda name: self.file(name).header(), names), strict=True))
+        return read_headers({name: self.file(name) for name in names})

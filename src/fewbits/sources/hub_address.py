@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 from fewbits.errors import SourceError
 from fewbits.sources.file import shown
 
-__all__ = ["Address", "parse_hub_address"]
+__all__ = ["Address", "is_hub_url", "parse_hub_address"]
 
 HOSTS = ("huggingface.co", "hf.co")
 MODELS, OTHERS = (
@@ -53,6 +53,15 @@ def parse_hub_address(text: str, revision: str | None = None) -> Address | None:
     if scheme.lower() in ("http", "https"):
         return _checked(_from_url(text, text), revision, text)
     return None
+
+
+def is_hub_url(text: str) -> bool:
+    """Whether the text is a URL of one of the hub's hosts."""
+    try:
+        split = urlsplit(text)
+        return split.scheme in ("http", "https") and (split.hostname or "").removeprefix("www.") in _hosts()
+    except ValueError:
+        return False
 
 
 def _from_hf(text: str, rest: str) -> Address:

@@ -1,31 +1,31 @@
-"""Requests to the hub, through its own client: listings, first bytes of files, whole files."""
+"""Requests to the hub, through its own client: which files a revision has, and ranges of their bytes."""
 
 from __future__ import annotations
 
 import logging
 import os
-import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from fewbits.errors import SourceError
+from fewbits.sources.cache_folder import cache_folder
 from fewbits.sources.file import shown
-from fewbits.sources.header import PREFIX, header_length
+from fewbits.sources.http_ranges import HttpRanges
 from fewbits.sources.hub_address import Address
 from fewbits.sources.hub_cache import COMMIT, HubCache, Listed, Listing
 from fewbits.sources.hub_errors import explained, unreachable
+from fewbits.sources.retry import retried
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from fewbits.sources.transfers import Transfers
+
 __all__ = ["HubClient", "find_token"]
 
 DEFAULT_REVISION = "main"
-FIRST = 100_000  # bytes: most headers are in them
-PAUSES = (0.5, 2.0)  # seconds before a request is tried again
+READABLE = 1_000_000  # bytes of an error answer that are read
 
 log = logging.getLogger("fewbits")
-T = TypeVar("T")
 
 
 def find_token(token: str | None = None) -> str | None:
@@ -43,11 +43,12 @@ def find_token(token: str | None = None) -> str | None:
 class HubClient:
     """One model on the hub; all that is fetched belongs to one commit."""
 
-    def __init__(self, address: Address, cache_dir: str, token: str | None) -> None:
+    def __init__(self, address: Address, cache_dir: str | os.PathLike[str] | None, token: str | None) -> None:
         from huggingface_hub import HfApi, constants
 
-        self.address, self.token = address, token
-        self.cache = HubCache(cache_dir, address.repository)
+        self.address, self.token, self.folder = address, token, cache_folder(cache_dir)
+        downloads = os.path.abspath(os.path.expanduser(cache_dir or constants.HF_HUB_CACHE))
+        self.cache = HubCache(self.folder, downloads, address.repository)
         self.endpoint = (os.environ.get("HF_ENDPOINT") or constants.ENDPOINT).rstrip("/")
         self.timeout = float(constants.HF_HUB_DOWNLOAD_TIMEOUT)
         self.api = HfApi(endpoint=self.endpoint, token=token or False)
@@ -60,7 +61,7 @@ class HubClient:
             return listing
         with self._explained():
             try:
-                listing = self._retried(lambda: self._ask(self.address.repository, revision))
+                listing = retried(lambda: self._ask(self.address.repository, revision))
             except Exception as error:
                 cached = self._cached(known) if known and unreachable(error) else None
                 if cached is None:
@@ -73,33 +74,21 @@ class HubClient:
     def _cached(self, commit: str) -> Listing | None:
         return self.cache.listing(commit) or self.cache.downloads(commit)
 
-    def downloaded(self, commit: str, name: str) -> str | None:
-        """The path of a file that is in the cache; None where it is not."""
-        from huggingface_hub import try_to_load_from_cache
+    def ranges(self, commit: str, name: str, file: Listed, transfers: Transfers) -> HttpRanges:
+        """The bytes of a file of a commit; what is moved is counted in `transfers`."""
+        from huggingface_hub import hf_hub_url
 
-        found = try_to_load_from_cache(self.address.repository, name, self.cache.cache_dir, commit)
-        return found if isinstance(found, str) else None
-
-    def download(self, commit: str, name: str) -> str:
-        """The path of a whole file, fetched unless it is in the cache."""
-        with self._explained(name):
-            return self.api.hf_hub_download(
-                self.address.repository, name, revision=commit, cache_dir=self.cache.cache_dir
-            )
-
-    def first_bytes(self, commit: str, name: str, file: Listed) -> bytes:
-        """A safetensors file up to the end of its header, by range requests."""
-        where = f"{self.address.repository}: {shown(name)}"
-        with self._explained(name):
-            start = self._retried(lambda: self._range(commit, name, 0, min(FIRST, file.size)))
-            needed = PREFIX + header_length(start[:PREFIX], file.size, where)
-            if needed > len(start):
-                start += self._retried(lambda: self._range(commit, name, len(start), needed))
-        if len(start) < needed:
-            raise SourceError(
-                f"{where}: the hub sent {len(start):,} of the {needed:,} bytes up to the end of its header"
-            )
-        return start[:needed]
+        return HttpRanges(
+            hf_hub_url(self.address.repository, name, revision=commit, endpoint=self.endpoint),
+            f"{self.address.repository}: {shown(name)}",
+            size=file.size,
+            linked=file.etag if len(file.etag) == 64 else "",  # the SHA-256 of a large file
+            token=self.token,
+            timeout=self.timeout,
+            count=transfers.count,
+            check=_raise_for_status,
+            explained=lambda: self._explained(name),
+        )
 
     def _ask(self, repository: str, revision: str) -> Listing:
         info = self.api.model_info(repository, revision=revision, files_metadata=True, timeout=self.timeout)
@@ -117,44 +106,16 @@ class HubClient:
             files[file.rfilename] = Listed(file.size, (file.lfs and file.lfs.sha256) or file.blob_id or commit)
         return Listing(commit, files)
 
-    def _range(self, commit: str, name: str, begin: int, end: int) -> bytes:
-        """Bytes begin ≤ b < end; streamed: a server that ignores ranges must not fill the memory with a shard."""
-        from huggingface_hub import get_session, hf_hub_url, hf_raise_for_status
-
-        if begin >= end:
-            return b""
-        url = hf_hub_url(self.address.repository, name, revision=commit, endpoint=self.endpoint)
-        headers = {"Range": f"bytes={begin}-{end - 1}", "Accept-Encoding": "identity"}
-        if self.token:
-            headers["Authorization"] = f"Bearer {self.token}"  # not passed on when another host is redirected to
-        content = bytearray()
-        with get_session().stream("GET", url, headers=headers, timeout=self.timeout) as response:
-            if response.status_code >= 400:
-                response.read()
-            hf_raise_for_status(response)
-            skipped = begin if response.status_code == 200 else 0
-            for piece in response.iter_bytes(1 << 16):
-                content += piece
-                if len(content) >= skipped + end - begin:
-                    break
-        return bytes(content[skipped : skipped + end - begin])
-
-    def _retried(self, request: Callable[[], T]) -> T:
-        """The answer; asked again after a pause where the hub did not answer, unless offline mode is on."""
-        from huggingface_hub.errors import OfflineModeIsEnabled
-
-        for pause in PAUSES:
-            try:
-                return request()
-            except OfflineModeIsEnabled:
-                raise
-            except Exception as error:
-                if not unreachable(error):
-                    raise
-                time.sleep(pause)
-        return request()
-
     def _explained(self, file: str = "") -> AbstractContextManager[None]:
-        return explained(
-            self.address, self.endpoint, file=file, cache=shown(self.cache.cache_dir), token=bool(self.token)
-        )
+        return explained(self.address, self.endpoint, file=file, cache=shown(self.folder), token=bool(self.token))
+
+
+def _raise_for_status(response: Any) -> None:
+    """The hub's own errors, for an answer of which nothing has been read."""
+    from huggingface_hub import hf_raise_for_status
+
+    if response.status_code >= 400:
+        length = response.headers.get("content-length", "0")
+        if length.isdecimal() and int(length) <= READABLE:
+            response.read()
+        hf_raise_for_status(response)

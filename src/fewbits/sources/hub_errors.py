@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from fewbits.errors import SourceError
 from fewbits.sources.file import shown
+from fewbits.sources.http_errors import in_one_line, network_reason
 from fewbits.sources.hub_address import Address
+from fewbits.sources.retry import asked_pause, is_kind
 
 __all__ = ["explained", "unreachable"]
 
@@ -29,13 +31,13 @@ def explained(
 
 
 def unreachable(error: BaseException) -> bool:
-    """Whether the hub could not answer: no network, offline mode, time-out, or an error of its own (5xx)."""
+    """Whether the hub could not answer: no network, offline mode, time-out, too many requests, an error of its own (5xx)."""
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
     error = _cause(error)
     if isinstance(error, HfHubHTTPError):
-        return error.response.status_code >= 500
-    return isinstance(error, (OfflineModeIsEnabled, ConnectionError, TimeoutError)) or _is(error, "TransportError")
+        return error.response.status_code >= 500 or error.response.status_code == 429
+    return isinstance(error, (OfflineModeIsEnabled, ConnectionError, TimeoutError)) or is_kind(error, "TransportError")
 
 
 def _reason(error: BaseException, address: Address, endpoint: str, file: str, cache: str, token: bool) -> str:
@@ -61,28 +63,23 @@ def _reason(error: BaseException, address: Address, endpoint: str, file: str, ca
                 "that the token may not read" if token else "(set HF_TOKEN to a token that may read it)"
             )
         case hub.HfHubHTTPError():
-            return _status(error.response.status_code, endpoint, token)
+            return _status(error.response, endpoint, token)
         case hub.OfflineModeIsEnabled():
             return f"not in the cache {cache}, and offline mode is on (HF_HUB_OFFLINE)"
         case hub.LocalEntryNotFoundError():
             return f"not in the cache {cache}, and the hub at {endpoint} could not be reached"
         case hub.HFValidationError():
-            return f"not a name the hub allows ({_line(error)})"
-    if isinstance(error, TimeoutError) or _is(error, "TimeoutException"):
-        return f"the hub at {endpoint} did not answer in time, and it is not in the cache {cache}"
-    if isinstance(error, ConnectionError) or _is(error, "TransportError"):
-        return f"no connection to the hub at {endpoint} ({_line(error)}), and it is not in the cache {cache}"
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"no space left for the download, in the cache {cache}"
-    if isinstance(error, OSError) and error.errno:
-        return f"cannot write to the cache {cache}: {_line(error)}"
+            return f"not a name the hub allows ({in_one_line(error)})"
+    if reason := network_reason(error, f"the hub at {endpoint}"):
+        return f"{reason}, and it is not in the cache {cache}"
     if isinstance(error, (ValueError, KeyError, TypeError)):
-        return f"what answers at {endpoint} does not speak like a hub ({_line(error)})"
-    return f"the download failed: {_line(error)}"
+        return f"what answers at {endpoint} does not speak like a hub ({in_one_line(error)})"
+    return f"the transfer failed: {in_one_line(error)}"
 
 
-def _status(status: int, endpoint: str, token: bool) -> str:
+def _status(response: Any, endpoint: str, token: bool) -> str:
     """Answers that mean the same whatever was asked."""
+    status, pause = response.status_code, asked_pause(response.headers)
     if status == 401:
         return (
             "the hub does not accept the token (HF_TOKEN, or that of the stored login)"
@@ -92,7 +89,10 @@ def _status(status: int, endpoint: str, token: bool) -> str:
     if status == 403:
         return "access denied" + (", the token does not allow it" if token else " without a token (set HF_TOKEN)")
     if status == 429:
-        return "too many requests, the hub wants a pause" + ("" if token else " (a token in HF_TOKEN allows more)")
+        how_long = f" of {pause:.0f} s" if pause else ""
+        return f"too many requests, the hub wants a pause{how_long}" + (
+            "" if token else " (a token in HF_TOKEN allows more)"
+        )
     if status >= 500:
         return f"the hub at {endpoint} has trouble of its own (status {status}); try again later"
     return f"the hub at {endpoint} answered with status {status}"
@@ -105,13 +105,3 @@ def _cause(error: BaseException) -> BaseException:
     while isinstance(error, LocalEntryNotFoundError) and error.__cause__ is not None:
         error = error.__cause__
     return error
-
-
-def _is(error: BaseException, name: str) -> bool:
-    """By the name of a class of the HTTP library, which is another one in each version of the hub's client."""
-    return any(kind.__name__ == name for kind in type(error).__mro__)
-
-
-def _line(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return shown(text or type(error).__name__)

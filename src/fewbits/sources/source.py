@@ -11,6 +11,7 @@ import numpy as np
 from fewbits.errors import SourceError, kind_of
 from fewbits.sources.nearest import nearest
 from fewbits.sources.strict_json import quoted
+from fewbits.sources.transfers import Transfers
 from fewbits.tensor import Tensor
 
 __all__ = ["Source"]
@@ -23,15 +24,22 @@ T = TypeVar("T")
 class Source:
     """Tensors sorted by name; only headers have been read. `revision` is the resolved commit, "" where there is none.
 
-    `uri` opens the same again, `title` is the model's name, `files` are (name, bytes).
+    `uri` opens the same again, `title` is the model's name, `files` are (name, bytes). `transfers` is what remote files
+    share, None where nothing is remote.
     """
 
     def __init__(
-        self, uri: str, title: str, tensors: list[Tensor], files: list[tuple[str, int]], revision: str = ""
+        self,
+        uri: str,
+        title: str,
+        tensors: list[Tensor],
+        files: list[tuple[str, int]],
+        revision: str = "",
+        transfers: Transfers | None = None,
     ) -> None:
         self.uri, self.title, self.revision = uri, title, revision
         self.tensors = tuple(sorted(tensors, key=lambda tensor: tensor.name))
-        self.files = tuple(files)
+        self.files, self.transfers = tuple(files), transfers
 
     def __iter__(self) -> Iterator[Tensor]:
         return iter(self.tensors)
@@ -53,6 +61,11 @@ class Source:
         if found is None:
             raise SourceError(f"{self.title} has no tensor {quoted(name)}; {nearest(name, list(self._by_name))}")
         return found
+
+    @property
+    def moved(self) -> int | None:
+        """Bytes of files that came over the network so far; None where nothing is remote."""
+        return self.transfers.moved if self.transfers else None
 
     def _at(self, position: object) -> Tensor:
         if not isinstance(position, int | np.integer) or isinstance(position, bool):
