@@ -66,7 +66,7 @@ def recognise(
     strange = unknown(
         {name: tensor for name, tensor in stored.items() if name not in owner}, stored, "" if known else method
     )
-    tensors = {name: replace(t, companion_of=owner.get(name, "")) for name, t in stored.items()}
+    tensors = {name: replace(t, companion_of=owner[name]) if name in owner else t for name, t in stored.items()}
     tensors |= {name: unreadable(stored[name], problem) for name, problem in strange.items() if name not in weights}
     tensors |= {name: found.weight for name, found in weights.items()}
     return list(tensors.values())
