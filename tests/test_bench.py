@@ -24,7 +24,11 @@ ASKED = (
     "sums of nvfp4",
     "all seven",
     "histogram",
-    "memory",
+    "memory of a large tensor",
+    "memory of a large file",
+    "reading float32",
+    "reading bfloat16",
+    "decoding Q4_K",
     "--help",
     "formats",
 )

@@ -8,10 +8,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 from fewbits.bench.row import Row
 
-__all__ = ["compilation", "memory", "start_up"]
+__all__ = ["compilation", "memory", "peak_of", "start_up"]
 
 EMPTY = """
 import typer
@@ -29,8 +30,9 @@ from fewbits.bench.synthetic import endless
 from fewbits.compilation import compile_for
 from fewbits.measurement import measure_tensor
 from fewbits.plan import plan
+from fewbits.sources import open_source
 start = time.perf_counter()
-t = endless(int(sys.argv[1]))
+t = endless(int(sys.argv[1])) if sys.argv[1].isdigit() else open_source(sys.argv[1])["w"]
 formats = [f for _, f in catalog.resolve(sys.argv[2:])]
 compile_for([plan(f) for f in formats])
 measure_tensor(t, formats, jobs=2)
@@ -82,10 +84,17 @@ def memory(values: int) -> Row:
     return Row("peak memory of a large tensor", peak / 1e9, "GB", (LIMIT + SLABS) / 1e9, None, "most", detail)
 
 
-def _measure(values: int, formats: str, environment: dict[str, str]) -> list[float]:
+def peak_of(path: Path) -> tuple[float, float]:
+    """Seconds and peak bytes of a process that measures tensor `w` of a file in bf16."""
+    seconds, peak = _measure(str(path), "bf16", {})
+    return seconds, peak
+
+
+def _measure(what: int | str, formats: str, environment: dict[str, str]) -> list[float]:
+    """Seconds and peak bytes of a process that measures so many values, or tensor `w` of a file."""
     import json
 
-    arguments = ["-c", MEASURE, str(values), formats]
+    arguments = ["-c", MEASURE, str(what), formats]
     done = subprocess.run(
         [sys.executable, *arguments], env=os.environ | environment, capture_output=True, text=True, check=True
     )

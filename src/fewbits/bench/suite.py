@@ -6,7 +6,7 @@ import platform
 from collections.abc import Iterator
 from typing import Any
 
-from fewbits.bench import peers, process, sums
+from fewbits.bench import peers, process, reading, sums
 from fewbits.bench.row import Row
 from fewbits.run.provenance import machine, versions
 
@@ -23,6 +23,9 @@ def run(quick: bool = False) -> Iterator[Row]:
     yield sums.seven(few, repetitions)
     yield sums.histogram(1 << 20 if quick else 1 << 26, 10 if quick else 300, 1 if quick else 3)
     yield process.memory(1 << 20 if quick else 1 << 28)
+    yield from reading.against_plain_read(256 if quick else 8192, repetitions)
+    yield from reading.against_gguf(64 if quick else 4096, repetitions)
+    yield reading.sparse(1 << 20 if quick else 5 << 30)
     yield from process.start_up(1 if quick else 7)
     if not quick:
         yield from process.compilation()

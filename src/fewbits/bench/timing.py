@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-__all__ = ["best", "fastest", "one_thread"]
+__all__ = ["Work", "best", "fastest", "one_thread"]
 
 Work = Callable[[], object]
 
