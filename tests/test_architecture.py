@@ -41,6 +41,7 @@ THIRD_PARTY: dict[str, set[str]] = {
     "fewbits.compilation": {"numpy"},
     "fewbits.tensor": {"numpy"},
     "fewbits.sources": {"numpy", "ml_dtypes", "huggingface_hub", "safetensors", "fsspec", "gguf", "httpx"},
+    "fewbits.pull": {"numpy"},
     "fewbits.metrics": set(),
     "fewbits.table": {"polars"},
     "fewbits.run": {"polars"},
@@ -49,6 +50,9 @@ THIRD_PARTY: dict[str, set[str]] = {
     "fewbits.report": {"jinja2", "markupsafe", "polars"},
     "fewbits.packing": {"numpy", "gguf"},
     "fewbits.explain": {"numpy"},
+    "fewbits.transposed": {"numpy"},
+    "fewbits.diff": {"numpy", "gguf"},
+    "fewbits.convert": {"numpy"},
     "fewbits.conformance": {
         *("numpy", "polars", "ml_dtypes", "gfloat", "gguf", "torch", "torchao"),
         *("bitsandbytes", "compressed_tensors", "modelopt", "ttnn"),

@@ -19,7 +19,19 @@ from fewbits.errors import FewbitsError
 
 __all__ = ["COMMANDS", "app", "main", "run"]
 
-COMMANDS = ("scan", "formats", "explain", "tensors", "report", "conformance", "bench")
+COMMANDS = (
+    "scan",
+    "formats",
+    "explain",
+    "tensors",
+    "diff",
+    "convert",
+    "report",
+    "conformance",
+    "bench",
+    "pull",
+    "cache",
+)
 
 app = typer.Typer(
     name="fewbits",

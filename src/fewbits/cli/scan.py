@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from fewbits.cli.options import CacheDir, Csv, Filters, Json, Model, Revision
 from fewbits.errors import FewbitsError
 from fewbits.interruption import CODE, Interrupted, told
-
-if TYPE_CHECKING:
-    from fewbits.formats import Format
 
 __all__ = ["scan"]
 
@@ -93,6 +89,7 @@ def scan(
     request = Request(
         model, " ".join(filters or []), tuple(formats or ()), limit, revision, cache_dir, backend, run, options
     )
+    from fewbits.cli.first_use import compile_kernels
     from fewbits.cli.scan_view import View
     from fewbits.cli.terminal import printable
 
@@ -101,7 +98,7 @@ def scan(
     if machine and job.notice:
         typer.echo(f"fewbits: {printable(job.notice)}", err=True)
     try:
-        _compile([f for _, f in job.formats], silent=quiet or machine)
+        compile_kernels([f for _, f in job.formats], silent=quiet or machine)
         view.measure(with_progress=not (quiet or json))
     except (Interrupted, KeyboardInterrupt):
         typer.echo("fewbits: interrupted" + (f"; {view.kept}" if view.measured else ""), err=True)
@@ -121,15 +118,3 @@ def scan(
         outputs.emit(table.rows(view.records), table.COLUMNS, json=json, csv=csv)
     if quiet and not machine:
         typer.echo(str(job.path / "report.html"))
-
-
-def _compile(formats: Sequence[Format], silent: bool) -> None:
-    """The first use of the kernels on a machine compiles them; say so instead of standing still."""
-    from fewbits.compilation import compile_for, missing
-    from fewbits.plan import plan
-
-    plans = [plan(f) for f in formats]
-    if missing(plans):
-        if not silent:
-            typer.echo("fewbits: compiling the kernels for this machine, once (about 20 seconds)", err=True)
-        compile_for(plans)

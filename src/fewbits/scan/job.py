@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fewbits.sources import Source
     from fewbits.tensor import Tensor
 
-__all__ = ["BACKENDS", "Job", "Request"]
+__all__ = ["BACKENDS", "Job", "Request", "measure_cpu"]
 
 BACKENDS = ("cpu", "ttnn")
 
@@ -142,11 +142,11 @@ def _backends(name: str) -> Mapping[str, Measurer]:
         raise UsageError(f"unknown backend '{name}'; backends are {', '.join(BACKENDS)}")
     if name == "ttnn":
         ttnn.available()
-    backends: dict[str, Measurer] = {"cpu": _cpu}
+    backends: dict[str, Measurer] = {"cpu": measure_cpu}
     return backends | ({"ttnn": ttnn.measure} if name == "ttnn" else {})
 
 
-def _cpu(
+def measure_cpu(
     tensor: Tensor,
     formats: Sequence[Format],
     *,
@@ -154,7 +154,7 @@ def _cpu(
     rows: Sequence[tuple[int, int]] | None,
     progress: Callable[[int], None] | None,
 ) -> Measurement:
-    """Our kernels, loaded when there is something to measure."""
+    """The backend `cpu`: our kernels, loaded when there is something to measure."""
     from fewbits.measurement import measure_tensor
 
     return measure_tensor(tensor, formats, jobs=jobs, rows=rows, progress=progress)

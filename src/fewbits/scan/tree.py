@@ -29,7 +29,10 @@ class Header(Protocol):
 
 @dataclass
 class Node:
-    """A module or tensor; `copies` > 1: it stands for a range of equal siblings. Bytes and tensors count every copy."""
+    """A module or tensor; `copies` > 1: it stands for a range of equal siblings. Bytes and tensors count every copy.
+
+    `members` are all tensors that the line of a tensor stands for: one of each copy of each module around it.
+    """
 
     label: str
     tensor: Header | None = None
@@ -37,6 +40,7 @@ class Node:
     copies: int = 1
     tensors: int = 0
     nbytes: int = 0
+    members: list[Header] = field(default_factory=list)
 
     def walk(self, depth: int = 0) -> Iterator[tuple[int, Node]]:
         """Every node below, depth first, with its depth."""
@@ -67,7 +71,7 @@ def _build(label: str, place: dict[str, object]) -> tuple[Node, object]:
             child, structure = _build(name, found)
         else:
             header: Header = found  # type: ignore[assignment]
-            child = Node(name.rstrip("\0"), header, tensors=1, nbytes=header.nbytes)
+            child = Node(name.rstrip("\0"), header, tensors=1, nbytes=header.nbytes, members=[header])
             structure = (header.shape, header.dtype, header.layout)
         _join(node.children, structures, child, structure)
     node.tensors = sum(child.tensors for child in node.children)
@@ -77,7 +81,7 @@ def _build(label: str, place: dict[str, object]) -> tuple[Node, object]:
     only = node.children[0] if len(node.children) == 1 else None
     if only and label and only.copies == 1 and only.tensor:
         joined = label if only.label == "weight" else f"{label}.{only.label}"
-        node = Node(joined, only.tensor, [], 1, 1, only.nbytes)
+        node = Node(joined, only.tensor, [], 1, 1, only.nbytes, only.members)
     return node, structure_of_all
 
 
@@ -93,9 +97,17 @@ def _join(children: list[Node], structures: list[object], child: Node, structure
             last.copies += 1
             last.tensors += child.tensors
             last.nbytes += child.nbytes
+            _absorb(last, child)
             return
     children.append(child)
     structures.append(structure)
+
+
+def _absorb(node: Node, copy: Node) -> None:
+    """Count the tensors of a copy with those that stand for it."""
+    node.members += copy.members
+    for child, other in zip(node.children, copy.children, strict=True):
+        _absorb(child, other)
 
 
 def _is_index(text: str) -> bool:
