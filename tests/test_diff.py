@@ -23,7 +23,9 @@ from fewbits.diff.names import bare, gguf_names, has_gguf_names
 from fewbits.diff.pairs import BASE_ONLY, OTHER_ONLY, ROPE, SHAPES, TRANSPOSED, UNREADABLE, Pair, match
 from fewbits.diff.rope import unpermute, unpermuted
 from fewbits.diff.sums import sum_pair
+from fewbits.diff.verdicts import verdicts
 from fewbits.errors import SourceError
+from fewbits.figures import draw
 from fewbits.measurement import measure_tensor
 from fewbits.sources import Source, open_source
 from fewbits.sources.model_facts import Facts, facts_of, gguf_facts, json_facts
@@ -594,3 +596,44 @@ def test_a_real_gguf_against_what_it_was_made_of(tmp_path: Path) -> None:
     }
     assert all(d.identical for d in found.differences)
     assert found.matching.count(OTHER_ONLY) == len(gguf) - 5
+
+
+def test_formats_alone_and_which_is_better(tmp_path: Path) -> None:
+    random = np.random.default_rng(3)
+    np.savez(tmp_path / "a.npz", **{"layer.weight": random.standard_normal((64, 256)).astype(np.float32)})
+    shown = run("a.npz", "-f", "nf4", "-f", "fp4-bnb", cwd=tmp_path).stdout
+    assert "nf4 has " in shown
+    assert "less squared error than fp4-bnb at the same bits" in shown
+    assert "no tensor matches" in run("a.npz", "nothing-like-it", "-f", "nf4", cwd=tmp_path, check=1).stderr
+    assert "nothing to compare with" in run("a.npz", cwd=tmp_path, check=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("mse", "bits", "said"),
+    [
+        ((1.0, 2.0), (4.5, 4.5), ["a has 50.0 % less squared error than b at the same bits"]),
+        ((1.0, 1.04), (4.5, 4.5), ["a and b are alike: 3.8 % of squared error between them"]),
+        ((1.0, 2.0), (4.5, 4.25), []),
+        ((0.0, 0.0), (4.5, 4.5), []),
+    ],
+)
+def test_verdicts(mse: tuple[float, float], bits: tuple[float, float], said: list[str]) -> None:
+    rows = [{"format": name, "mse": m, "bits": b, "reason": ""} for name, m, b in zip("ab", mse, bits, strict=True)]
+    assert verdicts(rows) == said
+
+
+def test_methods_are_drawn_with_the_bound_at_their_bits() -> None:
+    table = polars.DataFrame(
+        [
+            {"format": "b", "mse": 4e-4, "bits": 4.0, "sqnr_db": 20.0, "gap": 1.0},
+            {"format": "a", "mse": 1e-4, "bits": 5.0, "sqnr_db": 26.0, "gap": None},
+            {"format": "copy", "mse": 0.0, "bits": 16.0, "sqnr_db": None, "gap": None},
+        ]
+    )
+    chart = draw("methods", table)
+    exact, first, second = chart["data"]["values"]
+    assert [row["method"].split()[0] for row in (exact, first, second)] == ["copy", "a", "b"]
+    assert exact["method"].endswith("exact")
+    assert exact["sqnr_db"] is first["mse_bound"] is None
+    assert second["mse_bound"] == pytest.approx(1e-4)
+    assert second["sqnr_db_bound"] == pytest.approx(26.0206, abs=1e-4)

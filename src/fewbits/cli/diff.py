@@ -32,14 +32,14 @@ def diff(
         typer.Argument(metavar="BASE", help="The checkpoint to compare with, as MODEL elsewhere.", show_default=False),
     ],
     others: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="OTHER",
-            help="Checkpoints made of it, in any framework and layout. After the first, what is no path, URL or org/name is a FILTER "
-            "of tensors of BASE.",
+            help="Checkpoints made of it, in any framework and layout. After the first (with -f: from the first on), what is no "
+            "path, URL or org/name is a FILTER of tensors of BASE.",
             show_default=False,
         ),
-    ],
+    ] = None,
     formats: Annotated[
         list[str] | None,
         typer.Option(
@@ -76,7 +76,7 @@ def diff(
         typer.Option(
             "--picture",
             metavar="FILE",
-            help="Draw the tensors by their error, of several OTHERs error against bits: .png .svg .pdf .html .json.",
+            help="Draw the tensors by their error, of several methods their errors and the Gaussian bound: .png .svg .pdf .html .json.",
             show_default=False,
         ),
     ] = None,
@@ -90,6 +90,7 @@ def diff(
     fewbits diff org/model org/model-FP8
     fewbits diff org/model model.Q4_K_M.gguf model.layers.0 --picture error.svg
     fewbits diff org/model org/model-AWQ org/model-GPTQ ./model-nf4 -f int4-g128 -f nf4
+    fewbits diff org/model layers.8.mlp.down_proj -f nf4 -f fp4-bnb
     """
     from fewbits.cli import outputs
     from fewbits.table.files import WRITERS
@@ -101,7 +102,9 @@ def diff(
     from fewbits import catalog
 
     named = catalog.resolve(formats or [])
-    paths, query = _split(others)
+    paths, query = _split(others or [], least=0 if named else 1)
+    if not paths and not named:
+        raise UsageError("nothing to compare with: name a checkpoint (OTHER), formats (-f), or both")
     from fewbits.cli.diff_view import View
     from fewbits.diff import COLUMNS
     from fewbits.sources import open_source
@@ -113,7 +116,7 @@ def diff(
     found, failed = _compare(source, paths, query, cache_dir, jobs, run, view)
     view.doubts(found)
     several = len(paths) > 1 or bool(named)
-    rows, columns = _methods(view, found, failed, named, jobs) if several else (_tensors(found), COLUMNS)
+    rows, columns = _methods(view, found, failed, named, query, jobs) if several else (_tensors(found), COLUMNS)
     if picture:
         _draw(picture, rows, several=several)
     if run:
@@ -151,16 +154,16 @@ def _compare(
                 continue
             labels.add(label)
             found.append(one)
-    if not found:
+    if paths and not found:
         reasons = "; ".join(reason for _, reason in failed)
         raise FewbitsError(f"none of {len(paths)} checkpoints can be compared: {reasons}")
     return found, failed
 
 
-def _split(others: list[str]) -> tuple[list[str], str]:
-    """The checkpoints and the FILTER: after the first, what names no file, URL or model."""
-    paths, words = others[:1], list[str]()
-    for text in others[1:]:
+def _split(others: list[str], least: int) -> tuple[list[str], str]:
+    """The checkpoints and the FILTER: after the first `least`, what names no file, URL or model."""
+    paths, words = others[:least], list[str]()
+    for text in others[least:]:
         place = os.path.lexists(os.path.expanduser(text)) or "/" in text or ":" in text or text == "sample"
         (paths if place or text.lower().endswith(KINDS) else words).append(text)
     return paths, " ".join(words)
@@ -204,12 +207,21 @@ def _tensors(found: list[Comparison]) -> list[dict[str, Any]]:
 
 
 def _methods(
-    view: View, found: list[Comparison], failed: list[tuple[str, str]], named: list[tuple[str, Format]], jobs: int
+    view: View,
+    found: list[Comparison],
+    failed: list[tuple[str, str]],
+    named: list[tuple[str, Format]],
+    query: str,
+    jobs: int,
 ) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
-    """One row a checkpoint or format."""
+    """One row a checkpoint or format; formats alone are compared on the weights that match `query`."""
     from fewbits.diff import METHOD_COLUMNS, changed_names, methods
+    from fewbits.sources import select
 
-    simulated = view.simulate(changed_names(found), named, jobs) if named else []
+    names = (
+        changed_names(found) if found else {t.name for t in select([t for t in view.base if not t.companion_of], query)}
+    )
+    simulated = view.simulate(names, named, jobs) if named else []
     return methods([*found, *simulated], failed), METHOD_COLUMNS
 
 
@@ -229,4 +241,4 @@ def _draw(picture: Path, rows: list[dict[str, Any]], *, several: bool) -> None:
     if not several:
         measured = [row for row in measured if row["atol"] != 0] or measured
     frame = polars.DataFrame(measured, infer_schema_length=None)
-    save(draw("accuracy_bits" if several else "tensor_errors", frame), picture)
+    save(draw("methods" if several else "tensor_errors", frame), picture)

@@ -15,6 +15,7 @@ from fewbits import metrics
 from fewbits.cli.layout import Line, Row, cropped, fitted
 from fewbits.cli.progress import progress
 from fewbits.cli.terminal import COLOURS, amount, counted, number, printable, shape_text, size, styled
+from fewbits.diff.verdicts import verdicts
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -216,6 +217,8 @@ def _methods(rows: Sequence[dict[str, Any]], narrow: int) -> list[Line]:
         cells["gap"] = (f"{_signed(row['gap']):>10}", "")
         table.append(cells | {"note": (missing, "yellow")})
     lines += fitted(table, narrow, ("note", "stored"))
+    if found := verdicts(rows):
+        lines += [[], *([(printable(sentence), "")] for sentence in found)]
     failed = [row for row in rows if row["reason"]]
     lines += [
         [

@@ -4,6 +4,7 @@ from fewbits.diff.comparison import COLUMNS, Comparison, Difference, rows
 from fewbits.diff.doubts import doubts
 from fewbits.diff.simulated import Simulated, simulate
 from fewbits.diff.totals import METHOD_COLUMNS, changed_names, gap, methods, total
+from fewbits.diff.verdicts import verdicts
 
 __all__ = [
     "COLUMNS",
@@ -18,4 +19,5 @@ __all__ = [
     "rows",
     "simulate",
     "total",
+    "verdicts",
 ]
