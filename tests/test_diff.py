@@ -524,7 +524,7 @@ def test_several_others_are_one_table_and_a_failure_is_a_row(models: Path, tmp_p
     ("arguments", "code", "reason"),
     [
         ([], 2, "Missing argument"),
-        (["base"], 2, "Missing argument"),
+        (["base"], 2, "nothing to compare with"),
         (["base", "else"], 1, "another model than base"),
         (["base", "gone.safetensors"], 1, "no such file"),
         (["gone.safetensors", "base"], 1, "no such file"),
