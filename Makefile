@@ -6,13 +6,15 @@ VENV    := .venv
 BIN     := $(VENV)/bin
 WORKERS ?= 2
 TESTS   ?=
+SECONDS ?= 60
+TARGETS ?=
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --root-user-action=ignore -c constraints.txt
 
 export PIP_NO_INPUT := 1
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types layers docs docs-write bench check clean
+.PHONY: help demo test lint types layers docs docs-write bench fuzz check clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 18
@@ -36,6 +38,11 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing fewbits and the test tools into $(VENV) (once)" >&2
 	@$(INSTALL) -e '.[dev]'
 	@touch $(VENV)/.core $@
+
+$(VENV)/.fuzz: $(VENV)/.dev
+	@echo "installing the fuzzer into $(VENV) (once)" >&2
+	@$(INSTALL) -e '.[dev,fuzz]'
+	@touch $@
 
 demo: $(VENV)/.core  ## measure number formats on the bundled sample of real weights and write a report
 	@$(BIN)/fewbits scan sample
@@ -63,6 +70,9 @@ docs-write: $(VENV)/.dev  ## write the generated pages and the README's output a
 
 bench: $(VENV)/.core  ## the performance contract, measured on this machine and added to bench/history.jsonl
 	@$(BIN)/fewbits bench --history bench/history.jsonl
+
+fuzz: $(VENV)/.fuzz  ## damaged files for every reader, SECONDS=60 each (TARGETS="npy onnx" for some); see tests/fuzz/README.md
+	@PYTHONPATH=tests $(BIN)/python -m fuzz.run $(TARGETS) --seconds $(SECONDS)
 
 check: lint types layers docs  ## everything CI checks besides the tests
 

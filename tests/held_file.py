@@ -10,7 +10,7 @@ from fewbits.errors import SourceError
 from fewbits.tensor import Tensor
 
 
-@dataclass
+@dataclass(eq=False)  # hashed by what it is, as readers keep what they read of a file
 class Held:
     content: bytes
     where: str = "held"

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 from fewbits.errors import SourceError
+from fewbits.sources.block_scaled import SUFFIX
 from fewbits.sources.containers import read_container
 from fewbits.sources.file import File, read_small
 from fewbits.sources.header import Header
@@ -114,7 +115,7 @@ def _all_listed(place: Place, index: str, home_of: Mapping[str, str], listed: Li
 
 def _unpacked(place: Place, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> list[Tensor]:
     """The tensors, those that are packed as what they stand for; the config is read where some may be."""
-    if all(tensor.dtype in PLAIN or tensor.layout for tensor in tensors.values()):
+    if all((t.dtype in PLAIN or t.layout) and not t.name.endswith(SUFFIX) for t in tensors.values()):
         return list(tensors.values())
     return recognise(tensors, _config(place), f"{place.where}: {CONFIG}", metadata)
 

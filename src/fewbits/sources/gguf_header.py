@@ -14,6 +14,7 @@ from fewbits.sources.cursor import Cursor
 from fewbits.sources.file import File
 from fewbits.sources.ggml_types import GGML_TYPES, GgmlType, removed_types
 from fewbits.sources.gguf_metadata import Value, read_metadata
+from fewbits.sources.shapes import impossible
 from fewbits.sources.strict_json import quoted
 
 __all__ = ["MAGIC", "GgufEntry", "GgufHeader", "read_gguf_header"]
@@ -112,8 +113,8 @@ def _info(cursor: Cursor, which: str, alignment: int) -> _Info:
         raise cursor.wrong(f"{what} has {axes:,} axes, at most {DEEPEST} are allowed")
     shape = tuple(cursor.count(f"the shape of {what}") for _ in range(axes))[::-1]
     kind = _kind(cursor, what)
-    if math.prod(side for side in shape if side) > LARGEST:
-        raise cursor.wrong(f"{what} of shape {quoted(list(shape))} is larger than the {LARGEST:,} values allowed")
+    if math.prod(side for side in shape if side) > LARGEST or impossible(shape):
+        raise cursor.wrong(f"{what} of shape {quoted(list(shape))} is larger than any array")
     columns = shape[-1] if shape else 1
     if columns % kind.values:
         raise cursor.wrong(

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from fewbits.errors import SourceError
 from fewbits.sources.dtypes import DTYPES, Dtype
 from fewbits.sources.file import File
+from fewbits.sources.shapes import impossible
 from fewbits.sources.strict_json import Json, parse_json, quoted
 
 __all__ = ["LONGEST", "PREFIX", "Entry", "Header", "header_length", "parse_header", "read_header"]
@@ -21,6 +23,7 @@ __all__ = ["LONGEST", "PREFIX", "Entry", "Header", "header_length", "parse_heade
 PREFIX = 8  # bytes of the length
 LONGEST = 100_000_000  # bytes of JSON, as in the reference implementation
 DEEPEST = 64  # axes, as in numpy
+NAME = re.compile(r"[A-Za-z0-9]{1,30}")  # of a dtype that may be said again
 
 STORED: Mapping[str, Dtype] = {
     "BOOL": DTYPES["bool"],
@@ -113,10 +116,12 @@ def _entry(name: str, value: Json, data: int, where: str) -> Entry:
         raise wrong(f"dtype {quoted(dtype)} is not a name")
     if shape is None or len(shape) > DEEPEST:
         raise wrong(f"shape {quoted(value['shape'])} is not a list of at most {DEEPEST} lengths ≥ 0")
+    if impossible(shape):
+        raise wrong(f"shape {quoted(value['shape'])} is one that no array can have")
     if offsets is None or len(offsets) != 2 or offsets[0] > offsets[1]:
         raise wrong(f"data_offsets {quoted(value['data_offsets'])} are not [begin, end] with 0 ≤ begin ≤ end")
     begin, end = offsets
-    known = STORED.get(dtype) or Dtype(dtype.lower() if dtype.isalnum() else "unknown", 0)
+    known = STORED.get(dtype) or Dtype(dtype.lower() if NAME.fullmatch(dtype) else "unknown", 0)
     bits = known.bits * math.prod(shape)
     if known.bits and bits != 8 * (end - begin):
         needed = f"{bits / 8:,.10g}" if bits < 1 << 63 else "far more"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from fewbits.errors import SourceError
 from fewbits.sources.dtypes import DTYPES, Dtype
 from fewbits.sources.file import File
+from fewbits.sources.shapes import impossible
 from fewbits.sources.stored import Missing, digest
 from fewbits.sources.strict_json import quoted
 from fewbits.sources.strided import Swapped, placed
@@ -24,6 +25,8 @@ MAGIC = b"\x93NUMPY"
 SUFFIX = ".npy"
 LONGEST = 10_000  # characters of a header, as numpy itself reads from strangers
 DEEPEST = 64  # axes
+TEXTS = re.compile(r"'[^'\\]*'|\"[^\"\\]*\"")
+STRANGE = re.compile(r"[^\x00-\x7f]|[\\#]|''|[A-Za-z]'|[0-9]\.?[A-Za-z_]")  # where texts are ': 0x1, 1or, f'' …
 
 KINDS: Mapping[str, str] = {"f": "float", "i": "int", "u": "uint", "c": "complex"}
 OTHERS: Mapping[str, Dtype] = {
@@ -149,6 +152,8 @@ def _parse(raw: bytes, encoding: str, data: int, where: str) -> _Header:
         raise SourceError(f"{where}: fortran_order {quoted(fortran)} is neither True nor False")
     if not isinstance(shape, tuple) or len(shape) > DEEPEST or not all(_length(item) for item in shape):
         raise SourceError(f"{where}: shape {quoted(shape)} is not a tuple of at most {DEEPEST} lengths ≥ 0")
+    if impossible(shape):
+        raise SourceError(f"{where}: shape {quoted(shape)} is one that no array can have")
     if isinstance(descr, list):
         descr = "|records"
     if not isinstance(descr, str) or descr[:1] not in ("<", ">", "|", "="):
@@ -158,7 +163,7 @@ def _parse(raw: bytes, encoding: str, data: int, where: str) -> _Header:
 
 def _literal(text: str) -> object:
     """A Python literal without escapes, of which numpy writes none, and without what the parser would warn of."""
-    if "\\" in text or not text.startswith("{") or re.search(r"\d(and|else|for|if|in|is|not|or)\b", text):
+    if not text.startswith("{") or STRANGE.search(TEXTS.sub("'", text)):
         raise ValueError("no header")
     found: object = ast.literal_eval(text)
     return found

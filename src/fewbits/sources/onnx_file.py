@@ -11,6 +11,7 @@ from fewbits.sources.dtypes import DTYPES, Dtype
 from fewbits.sources.file import File
 from fewbits.sources.onnx_values import TYPED, Listed
 from fewbits.sources.scanner import Scanner
+from fewbits.sources.shapes import impossible
 from fewbits.sources.stored import Missing, Stored, digest
 from fewbits.sources.strict_json import quoted
 from fewbits.sources.wire import BYTES, VARINT, Field, fields, text_of, varint
@@ -121,6 +122,8 @@ def _tensor(file: File, found: _Found, beside: Callable[[str], File] | None) -> 
     where = f"{file.where}: initializer {quoted(found.name)}"
     if any(length >= 1 << 63 for length in found.shape):
         raise SourceError(f"{where}: shape {quoted(found.shape)} has negative lengths")
+    if impossible(found.shape):
+        raise SourceError(f"{where}: shape {quoted(found.shape)} is one that no array can have")
     dtype = TYPES[found.kind][0] if found.kind in TYPES else Dtype(UNREAD.get(found.kind, "unknown values"), 0)
     values, nbytes, problem = _values(file, found, dtype, beside, where)
     if values is None:

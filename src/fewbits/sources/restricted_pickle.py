@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from fewbits.errors import SourceError
+from fewbits.sources.file import shown
 from fewbits.sources.scanner import Scanner
-from fewbits.sources.strict_json import quoted
 
 __all__ = ["Builder", "Global", "Record", "unpickle"]
 
@@ -57,6 +57,7 @@ class _Machine:
         self.stack: list[Any] = []
         self.below: list[list[Any]] = []  # stacks under the open marks
         self.memo: dict[int, Any] = {}
+        self.given = 0  # values in arguments of calls, which may be the same ones each time
 
     def run(self) -> Any:
         first = self.scanner.position
@@ -85,7 +86,7 @@ class _Machine:
     def _wrong(self, code: int, at: int, error: Exception) -> SourceError:
         if code not in OPCODES:
             return SourceError(f"{self._where}: opcode {code} at byte {at:,} is not one of those that are read")
-        reason = quoted(str(error)).strip("'\"") if isinstance(error, ValueError) else "what it needs is not there"
+        reason = shown(str(error)) if isinstance(error, ValueError) else "what it needs is not there"
         return SourceError(f"{self._where}: damaged at byte {at:,}, opcode {code}: {reason or 'wrong value'}")
 
     def number(self, code: str) -> Any:
@@ -136,7 +137,10 @@ class _Machine:
         self.push(text[1:-1])
 
     def escaped_text(self) -> None:
-        self.push(self.scanner.line(LINE).decode("raw-unicode-escape"))
+        text = self.scanner.line(LINE).decode("raw-unicode-escape")
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            raise ValueError("half a character, which no terminal or file could take")
+        self.push(text)
 
     def skip(self, length: int) -> None:
         if length > self.scanner.left:
@@ -201,6 +205,9 @@ class _Machine:
         arguments, called = self.stack.pop(), self.stack.pop()
         if not isinstance(called, Global) or called.build is None or not isinstance(arguments, tuple):
             raise ValueError("a call of what cannot be called")
+        self.given += len(arguments) + sum(len(value) for value in arguments if isinstance(value, list | tuple))
+        if self.given > MOST:
+            raise ValueError(f"calls with more than {MOST:,} values")
         self.push(called.build(*arguments))
 
     def state(self) -> None:

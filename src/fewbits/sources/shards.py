@@ -33,7 +33,7 @@ def files_of(names: Sequence[str], where: str) -> list[str]:
 def split_of(name: str, names: Sequence[str], where: str) -> list[str]:
     """All parts of the GGUF model that a file is part of; the file alone where it is not split."""
     match = SPLIT.fullmatch(name)
-    if not match:
+    if not match or not 0 < int(match["number"]) <= int(match["count"]):
         return [name]
     parts = [f"{match['stem']}-{number:05}-of-{match['count']}.gguf" for number in range(1, int(match["count"]) + 1)]
     present = set(names)

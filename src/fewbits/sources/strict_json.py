@@ -36,7 +36,13 @@ def quoted(value: object) -> str:
     return shown(_BRIEF.repr(value))
 
 
-_BRIEF = reprlib.Repr()
+class _Brief(reprlib.Repr):
+    def repr_int(self, x: int, level: int) -> str:
+        """Python itself refuses to write out integers of thousands of digits, which hexadecimal ones may have."""
+        return super().repr_int(x, level) if x.bit_length() <= 1 << 10 else f"integer of {x.bit_length():,} bits"
+
+
+_BRIEF = _Brief()
 _BRIEF.maxstring, _BRIEF.maxlong, _BRIEF.maxlist, _BRIEF.maxlevel, _BRIEF.maxother = 120, 40, 6, 2, 120
 
 

@@ -75,25 +75,25 @@ class Strided:
     def raw(self, first: int, last: int) -> NDArray[np.uint8]:
         """The bytes of values first ≤ i < last, counted row by row."""
         width = self.dtype.bits // 8
-        found = np.empty((last - first, width), np.uint8)
+        found = np.empty(last - first, f"u{width}")
         done = 0
         for box in _boxes(self.shape, first, last):
             sides = tuple(end - begin for begin, end in box)
             count = math.prod(sides)
-            self._fill(box, found[done : done + count].reshape(*sides, width))
+            self._fill(box, found[done : done + count].reshape(sides))
             done += count
-        return found.reshape(-1)
+        return found.view(np.uint8)
 
-    def _fill(self, box: Box, target: NDArray[np.uint8]) -> None:
+    def _fill(self, box: Box, target: NDArray[np.unsignedinteger]) -> None:
         """Fill a box of values: with one read where they are near each other, else in halves."""
-        width, sides = target.shape[-1], target.shape[:-1]
+        width, sides = target.itemsize, target.shape
         reach = sum((side - 1) * stride for side, stride in zip(sides, self.strides, strict=True)) + 1
-        if reach * width <= min(SPAN, 4 * target.size + NEAR):
+        if reach * width <= min(SPAN, 4 * target.nbytes + NEAR):
             first = sum(begin * stride for (begin, _), stride in zip(box, self.strides, strict=True))
-            raw = np.empty(reach * width, np.uint8)
-            self.file.read_into(self.offset + first * width, raw.data, f"tensor {quoted(self.name)}")
-            steps = (*(stride * width for stride in self.strides), 1)
-            target[...] = np.lib.stride_tricks.as_strided(raw, target.shape, steps, writeable=False)
+            raw = np.empty(reach, target.dtype)
+            self.file.read_into(self.offset + first * width, raw.view(np.uint8).data, f"tensor {quoted(self.name)}")
+            steps = tuple(stride * width for stride in self.strides)
+            target[...] = np.lib.stride_tricks.as_strided(raw, sides, steps, writeable=False)
             return
         axis = max((a for a in range(len(sides)) if sides[a] > 1), key=lambda a: (sides[a] - 1) * self.strides[a])
         begin, end = box[axis]

@@ -13,6 +13,7 @@ from typing import Any
 from fewbits.errors import SourceError
 from fewbits.sources.dtypes import DTYPES, Dtype
 from fewbits.sources.restricted_pickle import Builder, Global, Record
+from fewbits.sources.shapes import impossible
 from fewbits.sources.strict_json import quoted
 
 __all__ = ["DTYPE_OF_STORAGE", "Storage", "StoredView", "found_global", "storage"]
@@ -122,6 +123,8 @@ def _checked(
 ) -> StoredView:
     if not _counts(shape) or not _counts(strides) or len(shape) != len(strides) or not _count(offset):
         raise ValueError("a tensor without shape, strides and offset")
+    if impossible(shape):
+        raise ValueError(f"a tensor of shape {quoted(list(shape))}, which is one that no array can have")
     problem = "" if dtype.decode else f"holds {dtype.name}, which fewbits does not read as numbers"
     if metadata and metadata[0]:
         problem = problem or "is stored negated or conjugated, which fewbits does not read"
@@ -137,7 +140,8 @@ def _parameter(data: Any, *rest: Any) -> Any:
 
 def _of_type(function: Any, kind: Any, arguments: Any, state: Any) -> Any:
     """`torch._tensor._rebuild_from_type_v2`: a tensor with attributes, or of a subclass that only adds some."""
-    if not isinstance(function, Global) or function.build is None or not isinstance(arguments, tuple):
+    made = isinstance(function, Global) and function.build in (_view, _typed_view, _parameter)
+    if not made or not isinstance(arguments, tuple) or len(arguments) > DEEPEST:
         raise ValueError("a tensor of a type that cannot be made")
     return function.build(*arguments)
 

@@ -65,7 +65,7 @@ def plain_name(name: str) -> bool:
 
 def _find(file: File) -> tuple[int, int, int]:
     """Offset, length and number of entries of the directory."""
-    tail = bytearray(min(file.size, 22 + WHOLE16))
+    tail = bytearray(min(file.size, 20 + 22 + WHOLE16))  # a locator, the end, a comment
     first = file.size - len(tail)
     file.read_into(first, memoryview(tail), "the end of its zip directory")
     at = len(tail) - 21
@@ -76,7 +76,7 @@ def _find(file: File) -> tuple[int, int, int]:
         raise SourceError(f"{file.where}: truncated or no zip archive, it has no directory at its end")
     disk, disks, here, count, length, begin = struct.unpack_from("<4H2L", tail, at + 4)
     end = first + at
-    if tail[max(at - 20, 0) : at].startswith(LOCATOR):
+    if at >= 20 and tail[at - 20 : at].startswith(LOCATOR):
         end, *found = _find64(file, first + at - 20)
         said = (
             (disk, WHOLE16),

@@ -77,7 +77,7 @@ def _shape(parts: Mapping[str, Tensor], settings: list[Told]) -> tuple[tuple[int
     fitting = {
         (w.bits, words * 32 // w.bits)
         for w in settings
-        if w.bits and w.width and words * 32 % w.bits == 0 and scale.shape[-1] * w.width == words * 32 // w.bits
+        if w.bits and w.width and words * 32 % w.bits == 0 and scale.columns * w.width == words * 32 // w.bits
     }
     if stored is not None:
         expect(stored, "weight_shape", ("int64", "int32"), (len(codes.shape),))
