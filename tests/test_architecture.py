@@ -48,8 +48,10 @@ THIRD_PARTY: dict[str, set[str]] = {
     "fewbits.scan": {"numpy", "polars", "rich"},
     "fewbits.figures": {"polars", "vl_convert"},
     "fewbits.report": {"jinja2", "markupsafe", "polars"},
+    "fewbits.pictures": {"numpy"},
     "fewbits.packing": {"numpy", "gguf"},
     "fewbits.explain": {"numpy"},
+    "fewbits.sheet": {"jinja2", "markupsafe", "polars", "vl_convert"},
     "fewbits.transposed": {"numpy"},
     "fewbits.diff": {"numpy", "gguf"},
     "fewbits.convert": {"numpy"},
@@ -57,7 +59,7 @@ THIRD_PARTY: dict[str, set[str]] = {
         *("numpy", "polars", "ml_dtypes", "gfloat", "gguf", "torch", "torchao"),
         *("bitsandbytes", "compressed_tensors", "modelopt", "ttnn"),
     },
-    "fewbits.bench": {"numpy", "numba", "polars", "torch", "ml_dtypes"},
+    "fewbits.bench": {"numpy", "numba", "polars", "torch", "ml_dtypes", "gguf"},
     "fewbits.cli": {"typer", "click", "rich", "polars"},
 }
 
@@ -229,7 +231,9 @@ def test_core_imports_without_the_extras() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["--version"], ["scan", "--help"], ["formats"], ["explain", "e2m1"]], ids=" ".join
+    "arguments",
+    [["--help"], ["--version"], ["scan", "--help"], ["formats"], ["explain", "e2m1", "f16"], ["memory", "7B"]],
+    ids=" ".join,
 )
 def test_light_commands_import_nothing_heavy(arguments: list[str]) -> None:
     loaded = run_python(

@@ -11,7 +11,18 @@ import fewbits as fb
 from fewbits import catalog
 from fewbits.element import element
 from fewbits.errors import UsageError
-from fewbits.explain import bit_pattern, codes, levels, steps
+from fewbits.explain import (
+    bit_pattern,
+    bits_of,
+    codes,
+    count,
+    levels,
+    properties,
+    relative_error,
+    specials,
+    steps,
+    zones,
+)
 
 X = np.random.default_rng(0).normal(0, 1, 70).astype(np.float32)
 
@@ -88,3 +99,67 @@ def test_wide_floats_overflow_to_infinity() -> None:
     assert (row["below"], row["above"], row["chosen"], row["code"]) == (65504.0, None, math.inf, 0x7C00)
     (row,) = steps([1e39], fb.format("bf16"))
     assert row["value"] == row["reconstruction"] == math.inf
+
+
+@pytest.mark.parametrize(
+    ("name", "largest", "smallest", "epsilon", "values", "decibel"),
+    [
+        ("fp32", 3.4028234663852886e38, 2**-149, 2**-23, 4278190079, 1667.7),
+        ("fp16", 65504, 2**-24, 2**-10, 63487, 240.8),
+        ("bf16", 3.3895313892515355e38, 2**-133, 2**-7, 65279, 1571.3),
+        ("fp8-e4m3", 448, 2**-9, 2**-3, 253, 107.2),
+        ("e4m3ieee", 240, 2**-9, 2**-3, 239, 101.8),
+        ("fp8-e5m2", 57344, 2**-16, 2**-2, 247, 191.5),
+        ("s8", 127, 1, 1, 255, 42.1),
+        ("i8", 128, 1, 1, 256, 42.1),
+        ("s4", 7, 1, 1, 15, 16.9),
+    ],
+)
+def test_properties(name: str, largest: float, smallest: float, epsilon: float, values: int, decibel: float) -> None:
+    row = properties(name, fb.format(name))
+    found = (row["max"], row["min_positive"], row["epsilon"], row["values"], round(row["dynamic_range_db"], 1))
+    assert found == (largest, smallest, epsilon, values, decibel)
+
+
+@pytest.mark.parametrize(("name", "values"), [("f16", 34817), ("bf16", 33025), ("e4m3", 145), ("e5m2", 137), ("i8", 9)])
+def test_counts_on_the_number_line(name: str, values: int) -> None:
+    e = element(name)
+    assert count(e, -4, 4) == values == sum(-4 <= v <= 4 for v in e.values)
+
+
+def test_counts_of_float32_are_calculated() -> None:
+    assert count(element("f32"), -4, 4) == 2 * (129 << 23) + 1
+    assert count(element("f32"), 1, 2) == 2**23 + 1
+
+
+def test_integers_are_twos_complement() -> None:
+    for name in ("i8", "s8", "i4", "u4", "h3", "mxi8"):
+        e = element(name)
+        weights = [float(_fraction(bit.text)) for bit in bits_of(e)]
+        assert not {bit.field for bit in bits_of(e)} & {"sign", "exponent", "mantissa"}
+        for code, pattern, value in codes(e):
+            made = sum(w for w, b in zip(weights, pattern, strict=True) if b == "1") + (0.5 if e.integer == "h" else 0)
+            assert math.isnan(value) or made == value, code
+    assert specials(element("s8")) == "symmetric: the code of −128 is not used"
+
+
+def _fraction(text: str) -> float:
+    top, _, bottom = text.replace("−", "-").partition("/")
+    return float(top) / float(bottom or 1)
+
+
+def test_relative_errors_are_those_of_quantize() -> None:
+    named = [(name, fb.format(name)) for name in ("fp16", "bf16", "fp8-e4m3", "int4")]
+    rows = relative_error(named)
+    xs = np.array([row["x"] for row in rows[:1000]])
+    assert (xs[0], xs[-1]) == pytest.approx((1e-6, 1e5))
+    for name, f in named:
+        own = [row for row in rows if row["format"] == name]
+        made = fb.quantize(xs.astype(np.float32), str(f.element))
+        assert [row["result"] for row in own] == [v if math.isfinite(v) else None for v in made.tolist()]
+        assert all(row["error"] <= row["worst"] for row in own if row["error"] is not None)
+        middle = [row["worst"] for row in own if f.element.smallest_normal * 2 < row["x"] < f.element.highest / 2]
+        if f.element.kind != "integer":
+            assert max(middle) == pytest.approx(f.element.epsilon / 2 / (1 + f.element.epsilon / 2))
+    assert {row["format"] for row in rows if row["error"] is None} == {"fp16"}
+    assert zones(element("f16"))["highest"] == 65504

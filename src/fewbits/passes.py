@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fewbits.block import Shape, as_matrices
+from fewbits.formats import Format
 from fewbits.kernels import cpu, parts, sums
 from fewbits.kernels.continued import ErrorSum
 from fewbits.options import options_of
@@ -18,7 +19,7 @@ from fewbits.plan import Float32, Plan, plan
 from fewbits.slabs import cut, cut_blocks, needs_amax, slabs
 from fewbits.tensorwide import Stream, statistic
 
-__all__ = ["error_sums"]
+__all__ = ["error_sums", "reconstructions"]
 
 HELD = 1 << 24  # scales of candidates are held at once for about so many blocks
 
@@ -30,21 +31,55 @@ def error_sums(
     if not math.prod(shape):
         return []
     f = format_plan.format
-    core = plan(replace(f, mean=False, hadamard=0, outliers=None))
-    how = cut(core, shape)
-    stream = Stream(shape, list(slabs(shape, cut_blocks(core, shape) if how.whole else how)), read, mapped)
-    make = _SpreadScales if how.whole else _LocalScales
+    core, stream, make = _prepared(f, shape, read, mapped)
     if not (f.mean or f.hadamard or f.outliers):
         return list(stream.each(make(core, stream).errors))
-    options = options_of(f, stream)
-    quantize = make(core, stream.of(options.rounded)).quantize
+    quantize = _with_options(f, core, stream, make)
 
     def one(x: Float32, at: int) -> NDArray[np.float64]:
         out = np.zeros((1, 1, 1, sums.ERRORS))
-        sums.sum_errors(x, options.quantize(x, at, quantize), 0.0, 0, 0, out)
+        sums.sum_errors(x, quantize(x, at), 0.0, 0, 0, out)
         return _only(out)
 
     return list(stream.each(one))
+
+
+def reconstructions(
+    read: Callable[[int, int], Float32], shape: Shape, format_plan: Plan
+) -> Iterator[tuple[int, Float32, Float32]]:
+    """(first row, values, reconstruction) of each slab of a tensor, in order, (rows, columns); only one slab is held.
+
+    Slabs hold whole blocks of values.
+    """
+    if not math.prod(shape):
+        return
+    f = format_plan.format
+    core, stream, make = _prepared(f, shape, read, map)
+    options = f.mean or f.hadamard or f.outliers
+    quantize = _with_options(f, core, stream, make) if options else make(core, stream).quantize
+    for at, (start, _) in enumerate(stream.spans):
+        x = stream.slab(at)
+        with np.errstate(all="ignore"):
+            yield start, x[0], quantize(x, at)[0]
+
+
+def _prepared(
+    f: Format, shape: Shape, read: Callable[[int, int], Float32], mapped: Callable[..., Iterator[Any]]
+) -> tuple[Plan, Stream, type[_SpreadScales] | type[_LocalScales]]:
+    """The plan without options, the tensor's slabs, and how its scales are found."""
+    core = plan(replace(f, mean=False, hadamard=0, outliers=None))
+    how = cut(core, shape)
+    stream = Stream(shape, list(slabs(shape, cut_blocks(core, shape) if how.whole else how)), read, mapped)
+    return core, stream, _SpreadScales if how.whole else _LocalScales
+
+
+def _with_options(
+    f: Format, core: Plan, stream: Stream, make: type[_SpreadScales] | type[_LocalScales]
+) -> Callable[[Float32, int], Float32]:
+    """The reconstruction of a slab, with the format's options around its blocks."""
+    options = options_of(f, stream)
+    quantize = make(core, stream.of(options.rounded)).quantize
+    return lambda x, at: options.quantize(x, at, quantize)
 
 
 class _LocalScales:

@@ -1,21 +1,24 @@
-"""`fewbits explain`: what a format really does to values."""
+"""`fewbits explain`: what a format is, and what it really does to values."""
 
 from __future__ import annotations
 
+import math
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fewbits.cli.options import Csv, Json, Output
+from fewbits.cli.drawing import RowsOrPicture
+from fewbits.cli.options import Csv, Json
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
+    from fewbits.figures import Spec
     from fewbits.formats import Format
 
-__all__ = ["explain"]
+__all__ = ["Picture", "explain"]
 
 COLUMNS = (
+    "format",
     "value",
     "block",
     "statistic",
@@ -34,124 +37,126 @@ COLUMNS = (
     "reconstruction",
     "error",
 )
-PER_LINE = 8  # codes side by side
+CODES = ("format", "element", "code", "bits", "value")
+MOST = 12  # formats side by side
+
+
+class Picture(StrEnum):
+    """The pictures that `-o` can draw."""
+
+    bit_layout = "bit_layout"
+    number_line = "number_line"
+    relative_error = "relative_error"
+    dynamic_range = "dynamic_range"
 
 
 def explain(
-    spec: Annotated[
-        str,
-        typer.Argument(metavar="SPEC", help="A name (nvfp4) or spec (e2m1@16:e4m3@tensor:f32).", show_default=False),
+    arguments: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SPEC… [VALUE…]",
+            help="Numbers are VALUEs, quantized together as one row of a tensor; all else are names (nvfp4), specs "
+            "(e2m1@16:e4m3@tensor:f32) or groups (mx), several side by side.",
+            show_default=False,
+        ),
     ],
-    values: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="VALUE", help="Numbers, quantized together as one row of a tensor.", show_default=False),
+    figure: Annotated[
+        list[Picture] | None,
+        typer.Option("--figure", help="What -o FILE.png|svg|pdf draws; repeatable. Default: all.", show_default=False),
+    ] = None,
+    window: Annotated[
+        tuple[float, float] | None,
+        typer.Option("--range", metavar="LOW HIGH", help="The part of the number line to show.", show_default=False),
     ] = None,
     json: Json = False,
     csv: Csv = None,
-    output: Output = None,
+    output: RowsOrPicture = None,
 ) -> None:
-    """Explain a format: its bits, every value of small elements, and how VALUEs become codes and come back.
+    """Explain formats: their bits, values, range and precision, and how VALUEs become codes and come back.
+
+    Rows (--json, --csv, -o) are the steps of VALUEs or, without any, all codes. -o FILE.html is a page with everything.
 
     \b
     fewbits explain mxfp4
     fewbits explain nvfp4 0.7 -1.3 6 0.01
-    fewbits explain e4m3 448 500 --json
+    fewbits explain fp8-e4m3 fp8-e5m2 0.1 448 500
+    fewbits explain fp16 bf16 --range -4 4 -o formats.html
     """
     from fewbits import catalog
-    from fewbits.cli import outputs
-
-    outputs.check(json, csv, output)
-    f = catalog.format(spec)
-    rows: list[dict[str, Any]] = []
-    if values:
-        from fewbits.explain import steps
-
-        rows = steps([_number(text) for text in values], f)
-    else:
-        outputs.refuse_empty(
-            json or csv == "-" or output is not None, "the rows are those of VALUEs, and there is none"
-        )
-    outputs.emit(rows, COLUMNS, json=json, csv=csv, output=output, show=lambda console: _show(console, spec, f, rows))
-
-
-def _number(text: str) -> float:
+    from fewbits.cli import drawing, outputs
+    from fewbits.cli.explain_view import View
     from fewbits.errors import UsageError
 
+    drawing.check(json, csv, output)
+    values = [number for text in arguments if (number := _number(text)) is not None]
+    formats = catalog.resolve(text for text in arguments if _number(text) is None)
+    if not formats or len(formats) > MOST:
+        raise UsageError(f"explain takes 1 to {MOST} formats, not {len(formats)}; numbers are values")
+    if window and not -math.inf < window[0] < window[1] < math.inf:
+        raise UsageError(f"--range {window[0]:g} {window[1]:g}: a smaller and a larger number are expected")
+    steps: dict[str, list[dict[str, Any]]] = {}
+    if values:
+        from fewbits.explain import steps as steps_of
+
+        steps = {name: steps_of(values, f) for name, f in formats}
+    picture = drawing.is_picture(output)
+    if picture and output is not None:
+        if figure and output.suffix.lower() == ".html":
+            raise UsageError("--figure: a page has all of them; .png, .svg and .pdf can have some")
+        drawing.write(output, lambda: _charts(formats, figure, window), lambda: _sheet(formats, steps, window))
+    rows = [{"format": name, **row} for name, own in steps.items() for row in own]
+    if not values and (json or csv is not None or (output is not None and not picture)):
+        rows = _codes(formats)
+    view = View(formats, steps, window)
+    columns = COLUMNS if values else CODES
+    outputs.emit(rows, columns, json=json, csv=csv, output=None if picture else output, show=view.show)
+
+
+def _number(text: str) -> float | None:
     try:
         return float(text)
     except ValueError:
-        raise UsageError(f"'{text}' is not a number, as VALUEs are") from None
+        return None
 
 
-def _show(console: Console, typed: str, f: Format, rows: list[dict[str, Any]]) -> None:
-    from fewbits import catalog
-    from fewbits.cli.terminal import styled
-    from fewbits.explain import LISTED_BITS, codes, levels
+def _codes(formats: list[tuple[str, Format]]) -> list[dict[str, Any]]:
+    from fewbits.element import MAX_BITS
+    from fewbits.errors import UsageError
+    from fewbits.explain import codes
 
-    name = catalog.name_of(f)
-    row = next((row for row in catalog.rows() if row.name == name), None)
-    console.print(styled((name or typed, "bold"), (f"   {f}   {f.limit_bits:.4g} bits per weight", "")))
-    if row:
-        title = f"{row.title}; " if row.title != row.name else ""
-        console.print(styled((f"{title}{row.reference}", "dim")))
-    console.print()
-    title = f"  {'STORED':<16}{'ELEMENT':<10}{'BITS':>4}  {'CODE':<32}{'ONE FOR':<28}{'BITS PER WEIGHT':>15}"
-    console.print(styled((title, "bold")))
-    for level in levels(f):
-        what = f"  {level.what:<16}{level.element!s:<10}{level.element.bits:>4}  {level.pattern:<32}"
-        console.print(styled((what, ""), (f"{level.shared:<28}", "dim"), (f"{level.bits:>15.4g}", "")))
-    for option in f.options:
-        console.print(styled((f"  option {option}", "dim")))
-    if f.rule:
-        console.print()
-        console.print(styled(("rule ", "bold"), (f"{f.rule}", "cyan"), (f"  {f.rule.definition}", "")))
-    if rows:
-        _show_steps(console, rows)
-    elif 0 < f.element.bits <= LISTED_BITS:
-        console.print()
-        console.print(styled((f"all values of {f.element}", "bold"), (" (code, value)", "dim")))
-        cells = [f"{pattern} {value:<11.6g}" for _, pattern, value in codes(f.element)]
-        rest = -(-len(cells) // PER_LINE)
-        for i in range(rest):
-            console.print(styled(("  " + " ".join(cells[i::rest]), "")))
+    if wide := [name for name, f in formats if f.element.bits > MAX_BITS]:
+        raise UsageError(f"--json, --csv and -o: {', '.join(wide)} has too many codes to list; give VALUEs")
+    return [
+        {"format": name, "element": str(f.element), "code": code, "bits": bits, "value": value}
+        for name, f in formats
+        for code, bits, value in codes(f.element)
+    ]
 
 
-def _show_steps(console: Console, rows: list[dict[str, Any]]) -> None:
-    from fewbits.cli.terminal import styled
+def _charts(
+    formats: list[tuple[str, Format]], figure: list[Picture] | None, window: tuple[float, float] | None
+) -> list[Spec]:
+    from fewbits.cli.drawing import drawn
+    from fewbits.errors import UsageError
+    from fewbits.explain import bit_rows, number_line, properties, relative_error
 
-    shown = {name for name in COLUMNS if any(row[name] is not None for row in rows)}
-    block = None
-    if "block" in shown:
-        console.print()
-        console.print(styled(("scales", "bold")))
-        for row in rows:
-            if row["block"] is not None and row["block"] != block:
-                block = row["block"]
-                offset = f", offset {row['offset']:.8g}" if row["offset"] is not None else ""
-                facts = f"stored scale {row['scale']:.8g}"
-                if row["statistic"] is not None:
-                    facts = f"statistic {row['statistic']:.8g}, ideal scale {row['ideal_scale']:.8g}, {facts}"
-                if row["outer_scale"] is not None:
-                    facts += f" = {row['scale_element']:.8g} × {row['outer_scale']:.8g}"
-                    facts += f" + {row['scale_mean']:.8g}" if row["scale_mean"] else ""
-                console.print(styled((f"  block {block:.0f}: {facts}{offset}", "")))
-    titles = {
-        "value": "VALUE",
-        "scaled": "÷ SCALE",
-        "below": "BELOW",
-        "above": "ABOVE",
-        "chosen": "CHOSEN",
-        "bits": "CODE",
-        "reconstruction": "RESULT",
-        "error": "ERROR",
+    positive = [(name, f) for name, f in formats if f.element.highest > 0]
+    rows = {
+        Picture.bit_layout: lambda: bit_rows(formats),
+        Picture.number_line: lambda: number_line(formats, [window] if window else ()),
+        Picture.relative_error: lambda: relative_error(positive) if positive else [],
+        Picture.dynamic_range: lambda: [properties(*one) for one in formats],
     }
-    names = [name for name in titles if name in shown and not (name == "scaled" and "block" not in shown)]
-    width = max(14, *(len(row["bits"] or "") + 2 for row in rows))
-    console.print()
-    console.print(styled(("".join(f"{titles[name]:>{width}}" for name in names), "bold")))
-    for row in rows:
-        console.print(styled(("".join(f"{_cell(row[name]):>{width}}" for name in names), "")))
+    found = [(name, rows[name]()) for name in figure or Picture]
+    if not any(made for _, made in found):
+        raise UsageError("nothing to draw: no bits and no positive values")
+    return [drawn(name.value, made) for name, made in found if made]
 
 
-def _cell(value: float | str | None) -> str:
-    return "–" if value is None else value if isinstance(value, str) else f"{value:.7g}"
+def _sheet(
+    formats: list[tuple[str, Format]], steps: dict[str, list[dict[str, Any]]], window: tuple[float, float] | None
+) -> Any:
+    from fewbits.explain import number_line
+    from fewbits.sheet import explained
+
+    return explained(formats, steps, number_line(formats, [window]) if window else None)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fewbits.cli.options import Csv, Json, Output
+from fewbits.cli.drawing import RowsOrPicture
+from fewbits.cli.options import Csv, Json
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from fewbits.element import Element
     from fewbits.formats import Format
+    from fewbits.sheet import Sheet
 
-__all__ = ["describe", "distinct", "formats"]
+__all__ = ["formats", "show_table"]
 
 COLUMNS = (
     "format",
@@ -25,9 +25,11 @@ COLUMNS = (
     "max",
     "min_normal",
     "min_subnormal",
+    "min_positive",
     "epsilon",
     "values",
     "dynamic_range_db",
+    "bytes_per_weight",
     "title",
     "reference",
 )
@@ -42,53 +44,40 @@ def formats(
     ] = None,
     json: Json = False,
     csv: Csv = None,
-    output: Output = None,
+    output: RowsOrPicture = None,
 ) -> None:
-    """List number formats: bits per weight with scales, and the range and precision of their elements.
+    """List number formats: bits per weight with scales, and the range and precision of their elements, before any scale.
+
+    MAX is the largest magnitude, EPSILON the distance from 1 to the next larger value, VALUES counts the distinct finite ones,
+    RANGE is largest over smallest positive value.
 
     \b
     fewbits formats
     fewbits formats mx e2m1@16:e4m3@tensor:f32
+    fewbits formats fp32 fp16 bf16 fp8-e4m3 fp8-e5m2 i8 i4 -o ranges.png
     """
     from fewbits import catalog
-    from fewbits.cli import outputs
+    from fewbits.cli import drawing, outputs
+    from fewbits.explain import properties
 
-    outputs.check(json, csv, output)
-    rows = [describe(name, f) for name, f in catalog.resolve(specs or ["catalog"])]
-    outputs.emit(rows, COLUMNS, json=json, csv=csv, output=output, show=lambda console: _show(console, rows))
-
-
-def describe(typed: str, f: Format) -> dict[str, Any]:
-    """A format's row: bits of large tensors; range, precision and number of values of its element, before any scale."""
-    from fewbits import catalog
-
-    e, name = f.element, catalog.name_of(f)
-    named = next((row for row in catalog.rows() if row.name == name), None)
-    highest, smallest = abs(e.extreme), e.smallest if e.highest > 0 else None
-    return {
-        "format": typed,
-        "spec": str(f),
-        "bits": f.limit_bits,
-        "element": str(e),
-        "max": highest,
-        "min_normal": e.smallest_normal if smallest else None,
-        "min_subnormal": smallest if smallest and smallest < e.smallest_normal else None,
-        "epsilon": e.epsilon,
-        "values": distinct(e),
-        "dynamic_range_db": 20 * math.log10(highest / smallest) if smallest else None,
-        "title": named.title if named else "",
-        "reference": named.reference if named else "",
-    }
+    drawing.check(json, csv, output)
+    named = catalog.resolve(specs or ["catalog"])
+    rows = [properties(name, f) for name, f in named]
+    picture = drawing.is_picture(output)
+    if picture and output is not None:
+        drawing.write(output, lambda: [drawing.drawn("dynamic_range", rows)], lambda: _sheet(named))
+    kept = None if picture else output
+    outputs.emit(rows, COLUMNS, json=json, csv=csv, output=kept, show=lambda console: show_table(console, rows))
 
 
-def distinct(e: Element) -> int:
-    """How many different finite values an element has; wide floats are counted, not listed."""
-    if e.kind == "wide":
-        return ((1 << e.exponent_bits) - 1 << e.mantissa_bits + 1) - 1
-    return len(e.values)
+def _sheet(named: list[tuple[str, Format]]) -> Sheet:
+    from fewbits.sheet import ranges
+
+    return ranges(named)
 
 
-def _show(console: Console, rows: list[dict[str, Any]]) -> None:
+def show_table(console: Console, rows: list[dict[str, Any]]) -> None:
+    """Draw the rows as a table."""
     from fewbits.cli.terminal import styled
 
     widths = {key: max(len(key), *(len(row[key]) for row in rows)) for key in ("format", "spec")}
@@ -107,4 +96,6 @@ def _show(console: Console, rows: list[dict[str, Any]]) -> None:
 
 
 def _short(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4g}"
+    if value is None:
+        return "–"
+    return f"{value:.0f}" if value == int(value) and value < 1e6 else f"{value:.4g}"

@@ -4,12 +4,27 @@ To add a figure, add a file with a registered function and import it here.
 """
 
 from fewbits.figures.accuracy_bits import accuracy_bits
+from fewbits.figures.bit_layout import bit_layout
+from fewbits.figures.block_amax import block_amax
+from fewbits.figures.dynamic_range import dynamic_range
+from fewbits.figures.error_value import error_value
+from fewbits.figures.fit_map import fit_map
 from fewbits.figures.heat_map import heat_map
+from fewbits.figures.memory_bars import memory_bars
 from fewbits.figures.methods import methods
+from fewbits.figures.number_line import number_line
+from fewbits.figures.outliers import outliers
+from fewbits.figures.panels import stacked
+from fewbits.figures.reconstruction_density import reconstruction_density
 from fewbits.figures.registry import FIGURES, Figure, Spec, draw
+from fewbits.figures.relative_error import relative_error
+from fewbits.figures.row_error import row_error
 from fewbits.figures.save import KINDS, save
+from fewbits.figures.staircase import staircase
 from fewbits.figures.tensor_errors import tensor_errors
 from fewbits.figures.tensor_formats import tensor_formats
+from fewbits.figures.transfer import transfer
+from fewbits.figures.value_histogram import value_histogram
 
 __all__ = [
     "FIGURES",
@@ -17,10 +32,25 @@ __all__ = [
     "Figure",
     "Spec",
     "accuracy_bits",
+    "bit_layout",
+    "block_amax",
     "draw",
+    "dynamic_range",
+    "error_value",
+    "fit_map",
     "heat_map",
+    "memory_bars",
     "methods",
+    "number_line",
+    "outliers",
+    "reconstruction_density",
+    "relative_error",
+    "row_error",
     "save",
+    "stacked",
+    "staircase",
     "tensor_errors",
     "tensor_formats",
+    "transfer",
+    "value_histogram",
 ]

@@ -9,6 +9,7 @@ from fewbits.errors import UsageError
 from fewbits.figures.libraries import libraries
 from fewbits.figures.registry import Spec
 from fewbits.figures.script import json_script
+from fewbits.figures.style import DARK, DARK_GROUND, INK
 from fewbits.table import atomic
 
 __all__ = ["KINDS", "save"]
@@ -19,12 +20,27 @@ KINDS = (".png", ".svg", ".pdf", ".html", ".json")
 PAGE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
+<meta name="color-scheme" content="light dark">
 <title>fewbits</title>
+<style>
+body { margin: 16px; font: 13px Helvetica Neue, Arial, sans-serif; }
+@media (prefers-color-scheme: dark) { body { background: %s; color: %s; } }
+#chart.vega-embed { display: flex; flex-wrap: wrap; gap: 24px; padding-right: 40px; }
+.vega-bindings { display: flex; flex-direction: column; gap: 4px; margin-top: 40px; }
+.vega-bind label { cursor: pointer; }
+.vega-bind .vega-bind-name { display: inline; }
+.vega-bind input { float: left; margin: 1px 8px 0 0; }
+</style>
 <div id="chart"></div>
 <script>%s</script>
 <script>
-const spec = %s;
-vegaEmbed("#chart", spec, {renderer: "svg", ast: true, actions: {export: true, source: false, editor: false}});
+const spec = %s, dark = %s;
+const darkened = (part) => typeof part === "string" ? (dark[part] ?? part) : Array.isArray(part) ? part.map(darkened)
+  : part && typeof part === "object" ? Object.fromEntries(Object.entries(part).map(
+    ([key, value]) => [key, key === "data" || key === "datasets" ? value : darkened(value)])) : part;
+const isDark = matchMedia("(prefers-color-scheme: dark)").matches && spec.config?.background === "white";
+const shown = isDark ? {...darkened(spec), config: {...darkened(spec.config), background: "%s"}} : spec;
+vegaEmbed("#chart", shown, {renderer: "svg", ast: true, actions: {export: true, source: false, editor: false}});
 </script>
 </html>
 """
@@ -59,4 +75,6 @@ def _content(chart: Spec, kind: str, scale: float) -> bytes:
         case ".svg":
             return str(vl_convert.vegalite_to_svg(text)).encode("utf-8", "backslashreplace")
         case _:
-            return (PAGE % (libraries(), json_script(chart))).encode()
+            return (
+                PAGE % (DARK_GROUND, DARK[INK], libraries(), json_script(chart), json_script(DARK), DARK_GROUND)
+            ).encode()

@@ -1,0 +1,1 @@
+"""Pictures: what their tables hold, computed; `figures` draws them."""

@@ -1,0 +1,116 @@
+"""Canned tables of the figures that show what a format does to values: formulas, no measurement."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import polars
+
+Rows = list[dict[str, Any]]
+
+
+def tables() -> dict[str, polars.DataFrame]:
+    """A table for each figure, by its name."""
+    found = {
+        "staircase": staircase(),
+        "transfer": transfer(),
+        "value_histogram": value_histogram(),
+        "block_amax": block_amax(),
+        "error_value": error_value(),
+        "reconstruction_density": density(),
+        "row_error": row_error(),
+        "outliers": outliers(),
+    }
+    return {name: polars.DataFrame(rows, infer_schema_length=None) for name, rows in found.items()}
+
+
+def rounded(x: float, step: float) -> float:
+    return math.floor(x / step + 0.5) * step
+
+
+def staircase() -> Rows:
+    rows: Rows = []
+    series = [
+        ("IDEAL", "IDEAL", "ideal", 0.0), ("bf16", "bf16", "plain", 2**-8), ("mxfp4 own", "mxfp4", "own", 1 / 8),
+        ("mxfp4 shared", "mxfp4", "shared", 1 / 6), ("bfp4 own", "bfp4", "own", 1 / 16),
+        ("bfp4 shared", "bfp4", "shared", 1 / 7), ("bfp4 a.weight", "bfp4 a.weight", "tensor", 1 / 5),
+    ]  # fmt: skip
+    for name, group, variant, step in series:
+        for i in range(101):
+            x = i / 100
+            rows.append(
+                {"series": name, "group": group, "variant": variant, "x": x, "y": rounded(x, step) if step else x}
+            )
+    rows += [{"series": "fp0", "group": "fp0", "variant": "zero", "x": i / 10, "y": 0.0} for i in range(11)]
+    return rows
+
+
+def transfer() -> Rows:
+    return [
+        {"tensor": "encoder.layer.5.output.dense.weight", "shape": [384, 1536], "format": name, "mae": mae,
+         "x": i / 150 - 1, "y": rounded(i / 150 - 1, step)}
+        for name, step, mae in (("mxfp4", 0.25, 3.2e-3), ("nvfp4", 0.16, 2.6e-3), ("bfp8", 1 / 64, 2.3e-4), ("fp0", 4, 2.9e-2))
+        for i in range(301)
+    ]  # fmt: skip
+
+
+def bell(x: float) -> float:
+    return math.exp(-8 * abs(x) ** 1.5)
+
+
+def value_histogram() -> Rows:
+    rows: Rows = []
+    for i in range(-80, 80):
+        count = int(2e5 * bell(i / 80)) + (i % 7 == 0)
+        near = round(i / 4) * 4 == i
+        rows.append(
+            {"part": "bin", "x": i / 80, "x2": (i + 1) / 80, "original": count, "reconstructed": 4 * count * near}
+        )
+    levels = [sign * v / 24 for v in (0.5, 1, 1.5, 2, 3, 4, 6) for sign in (-1, 1)] + [0.0]
+    rows += [{"part": "level", "x": v, "x2": v, "original": 0, "reconstructed": 0} for v in levels]
+    return rows + [{"part": "clip", "x": v, "x2": v, "original": 0, "reconstructed": 0} for v in (-0.25, 0.25)]
+
+
+def block_amax() -> Rows:
+    bins = [
+        {"part": "bin", "x": 2 ** (i / 4 - 6), "x2": 2 ** ((i + 1) / 4 - 6), "blocks": int(4000 * bell((i - 9) / 9))}
+        for i in range(24)
+    ]
+    return [*bins, {"part": "typical", "x": 0.083, "x2": 0.083, "blocks": 0}]
+
+
+def error_value() -> Rows:
+    points = [math.sin(12.9 * i) * abs(math.sin(3.7 * i)) ** 2 for i in range(1, 600)]
+    rows = [{"part": "sample", "x": x, "x2": x, "error": rounded(x, 0.05 + 0.1 * abs(x)) - x} for x in points]
+    return rows + [
+        {"part": "bin", "x": i / 20, "x2": (i + 1) / 20, "error": 0.015 + 0.03 * abs(i / 20)} for i in range(-20, 20)
+    ]
+
+
+def density() -> Rows:
+    return [
+        {"x": i / 40, "x2": (i + 1) / 40, "y": j / 40, "y2": (j + 1) / 40, "count": int(3e4 * bell(i / 40)) // (1 + 9 * abs(i - j))}
+        for i in range(-40, 40)
+        for j in range(max(i - 2, -40), min(i + 3, 40))
+        if j % 3 == 0
+    ]  # fmt: skip
+
+
+def row_error() -> Rows:
+    found = []
+    for i in range(400):
+        amax = 0.1 * math.exp(0.4 * math.sin(7.1 * i) + 0.9 * (i % 97 == 0))
+        found.append(
+            {"row": i, "amax": amax, "rms_error": 0.0 if i == 7 else 0.03 * amax ** (0.8 + 0.05 * math.sin(i))}
+        )
+    return found
+
+
+def outliers() -> Rows:
+    steps = [i * 12 / 160 for i in range(161)]
+    return [
+        {"deviations": t, "share": max(0.998 * math.erfc(t / math.sqrt(2)), 2e-3 * math.exp(-t / 2)) if t else 1.0,
+         "normal": math.erfc(t / math.sqrt(2))}
+        for t in steps
+    ]  # fmt: skip
