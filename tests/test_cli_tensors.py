@@ -52,6 +52,11 @@ def mixed(tmp_path: Path) -> Path:
     return model(tmp_path, arrays)
 
 
+@pytest.fixture(autouse=True)
+def any_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)  # xdist says how wide its terminal is
+
+
 def shown(capsys: pytest.CaptureFixture[str], *arguments: str | Path, code: int = 0) -> str:
     assert run(["tensors", *map(str, arguments)]) == code
     found = capsys.readouterr()
