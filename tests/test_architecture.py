@@ -51,6 +51,7 @@ THIRD_PARTY: dict[str, set[str]] = {
     "fewbits.pictures": {"numpy"},
     "fewbits.packing": {"numpy", "gguf"},
     "fewbits.explain": {"numpy"},
+    "fewbits.properties": set(),
     "fewbits.sheet": {"jinja2", "markupsafe", "polars", "vl_convert"},
     "fewbits.transposed": {"numpy"},
     "fewbits.diff": {"numpy", "gguf"},

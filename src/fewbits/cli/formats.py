@@ -58,7 +58,7 @@ def formats(
     """
     from fewbits import catalog
     from fewbits.cli import drawing, outputs
-    from fewbits.explain import properties
+    from fewbits.properties import properties
 
     drawing.check(json, csv, output)
     named = catalog.resolve(specs or ["catalog"])

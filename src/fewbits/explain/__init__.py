@@ -3,9 +3,9 @@
 from fewbits.explain.fields import Bit, bit_rows, bits_of, formula, specials
 from fewbits.explain.levels import LISTED_BITS, LevelRow, bit_pattern, codes, levels
 from fewbits.explain.number_line import count, number_line, windows
-from fewbits.explain.properties import distinct, properties, use
 from fewbits.explain.relative_error import magnitudes, relative_error, zones
 from fewbits.explain.steps import steps
+from fewbits.properties import distinct, properties, use
 
 __all__ = [
     "LISTED_BITS",
