@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,11 @@ def test_samples_depend_on_the_seed_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    "values", [np.zeros((3, 40)), np.full((3, 40), 2.5), np.array([[1.0, np.nan, np.inf, -2]]), np.ones(1)]
+    "values",
+    [
+        *(np.zeros((3, 40)), np.full((3, 40), 2.5), np.array([[1.0, np.nan, np.inf, -2]]), np.ones(1)),
+        *(np.full((4, 33), 0.3), 1 + 1e-6 * np.arange(384), np.full((2, 64), 3e38), np.array([[1e-38, 3e38] * 16])),
+    ],
 )
 def test_odd_tensors(values: np.ndarray) -> None:
     for name, f in catalog.resolve(["mxfp4", "nvfp4", "bf16", "fp0", "s4@tensor:f32"]):
@@ -91,6 +96,9 @@ def test_odd_tensors(values: np.ndarray) -> None:
             table = polars.DataFrame(rows, schema=None if rows else _empty(figure), infer_schema_length=None)
             svg = vl_convert.vegalite_to_svg(json.dumps(figures.draw(figure, table), allow_nan=False))
             assert "NaN" not in svg, (name, figure)
+            sides = re.search(r'width="([0-9.]+)" height="([0-9.]+)"', svg)
+            assert sides is not None
+            assert max(map(float, sides.groups())) < 1500, (name, figure)  # nothing drawn far outside
 
 
 def _empty(figure: str) -> Any:
@@ -134,6 +142,14 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert done[0].endswith("encoder.layer.5.output.dense.weight.nvfp4.png")
     assert done[1] == "1 picture of 1 tensor"
     assert Path(done[0]).stat().st_size > 20_000
+
+
+def test_pictures_of_odd_tensors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arrays = {"zero.weight": np.zeros((4, 64)), "same.weight": np.full((4, 33), 0.3), "one.weight": np.ones(1)}
+    np.savez(tmp_path / "a.npz", **{name: array.astype(np.float32) for name, array in arrays.items()})
+    assert run(["histogram", str(tmp_path / "a.npz"), "--out-dir", str(tmp_path / "h")]) == 0
+    assert "3 pictures of 3 tensors" in capsys.readouterr().out
+    assert max(path.stat().st_size for path in (tmp_path / "h").glob("*.png")) < 1_000_000
 
 
 def test_the_gallery_is_current() -> None:

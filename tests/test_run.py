@@ -8,6 +8,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from fewbits import run
 from fewbits.errors import FewbitsError
 from fewbits.metrics import ERROR, SIGNAL
 from fewbits.run import RunDirectory, default_path
-from fewbits.run.records import record_files
+from fewbits.run.records import lock_directory, record_files
 from fewbits.table import COLUMNS, Record
 
 FACTS = {"model": "org/m", "revision": "abc"}
@@ -249,3 +250,24 @@ def test_records_of_bytes_that_are_gone_do_not_count(tmp_path: Path) -> None:
     assert [(r.tensor, r.identity) for r in run.current(tmp_path)] == [("a", "new"), ("b", "id b")]
     with open_run(tmp_path) as store:
         assert store.identity("a") == "new"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="folders are not locked there")
+def test_a_run_that_is_just_being_made_is_waited_for(tmp_path: Path) -> None:
+    begun = threading.Event()
+
+    def make() -> None:
+        with lock_directory(tmp_path):
+            half = tmp_path / ".run.json.tmp"
+            half.write_text("{")
+            begun.set()
+            time.sleep(0.3)
+            half.write_text(json.dumps({"model": "m", "revision": ""}))
+            half.rename(tmp_path / "run.json")
+
+    other = threading.Thread(target=make)
+    other.start()
+    begun.wait(10)
+    with RunDirectory(tmp_path, {"model": "m", "revision": ""}, []):
+        pass
+    other.join()

@@ -90,6 +90,7 @@ def _board(tensor: Tensor, label: str, name: str, f: Format, **options: Any) -> 
     charts = [
         draw(figure, polars.DataFrame(rows, infer_schema_length=None), **more.get(figure, {}))
         for figure, rows in found.tables.items()
+        if rows  # of zeros alone no block has a magnitude
     ]
     shown = [f"{metric.upper()} {number(metric, found.metrics[metric], found.flags)}" for metric in ("mae", "pcc")]
     noise = f"SQNR {number('sqnr_db', found.metrics['sqnr_db'], found.flags)} dB"

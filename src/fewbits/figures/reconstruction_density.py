@@ -25,6 +25,8 @@ def reconstruction_density(table: polars.DataFrame, /) -> Spec:
     ys = [row["y"] for row in rows] + [row["y2"] for row in rows] or [0.0, 1.0]
     x_ends, y_ends = (min(xs), max(xs)), (min(ys), max(ys))
     most = max([2, *(row["count"] for row in rows)])
+    if x_ends[1] <= y_ends[0] or y_ends[1] <= x_ends[0]:  # of a constant, say: both axes show both, and the diagonal
+        x_ends = y_ends = min(xs + ys), max(xs + ys)
     diagonal = max(x_ends[0], y_ends[0]), min(x_ends[1], y_ends[1])
     x, y = number("x", "value", x_ends), number("y", "reconstructed value (nearer the diagonal is better)", y_ends)
     cells: Spec = {

@@ -17,7 +17,7 @@ from fewbits.passes import reconstructions
 from fewbits.pictures.blocks import least_places
 from fewbits.pictures.counts import Blocks, Pairs, Sampled, Tail
 from fewbits.pictures.probe import probe
-from fewbits.pictures.transfer import context, sweep
+from fewbits.pictures.transfer import context
 from fewbits.plan import plan
 from fewbits.tensor import Tensor
 
@@ -59,7 +59,7 @@ def distribution(
     signal = found.signal
     if not signal["count"]:
         raise DataError(f"{tensor.name}: none of its values is finite")
-    low, high = sweep(signal["minimum"], signal["maximum"], 2).astype(np.float64).tolist()
+    low, high = _range(signal["minimum"], signal["maximum"])
     mean = signal["sum"] / signal["count"]
     deviation = math.sqrt(max(signal["sum_sq"] / signal["count"] - mean * mean, 0.0))
     farthest = max(signal["maximum"] - mean, mean - signal["minimum"])
@@ -77,7 +77,7 @@ def distribution(
     peak = signal["maximum"] if signal["maximum"] >= -signal["minimum"] else signal["minimum"]
     listed, typical = levels(tensor, f, peak)
     tables = {
-        "value_histogram": pairs.histogram() + _marks(listed, f),
+        "value_histogram": pairs.histogram() + _marks(listed, f, 2 * low - high, 2 * high - low),
         "block_amax": blocks.rows() + blocks.typical(typical),
         "error_value": sampled.points() + pairs.errors(),
         "reconstruction_density": pairs.density(),
@@ -97,9 +97,19 @@ def levels(tensor: Tensor, f: Format, peak: float) -> tuple[list[float], float]:
     return np.unique(y[np.isfinite(y)] + np.float32(0)).tolist(), amax
 
 
-def _marks(listed: list[float], f: Format) -> Rows:
-    """Levels, where there are few, and the ends of formats that have blocks and so clip."""
-    rows = [{"part": "level", "x": level} for level in (listed if len(listed) <= LEVELS else [])]
+def _range(low: float, high: float) -> tuple[float, float]:
+    """What is counted: from the least to the largest value; of a constant, as far again as it is from 0 on either side."""
+    reach = 0.0 if low < high else 2 * abs(low) or 1.0
+    return low - reach, high + reach
+
+
+def _marks(listed: list[float], f: Format, low: float, high: float) -> Rows:
+    """Levels, where there are few, and the ends of formats that have blocks and so clip; those near the values alone."""
+    marks = [("level", level) for level in (listed if len(listed) <= LEVELS else [])]
     if f.block is not None and len(listed) > 1:
-        rows += [{"part": "clip", "x": end} for end in (listed[0], listed[-1])]
-    return [{**row, "x2": row["x"], "original": 0, "reconstructed": 0} for row in rows]
+        marks += [("clip", end) for end in (listed[0], listed[-1])]
+    return [
+        {"part": part, "x": x, "x2": x, "original": 0, "reconstructed": 0}
+        for part, x in marks
+        if low <= x <= high  # one far outside would make the canvas as wide
+    ]

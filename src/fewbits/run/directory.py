@@ -12,7 +12,7 @@ from typing import Any
 
 from fewbits.errors import DataError, FewbitsError
 from fewbits.run import provenance
-from fewbits.run.records import Appender, Place, lines, record_at, record_files, written
+from fewbits.run.records import Appender, Place, lines, lock_directory, record_at, record_files, written
 from fewbits.table import Record
 
 __all__ = ["RunDirectory", "default_path"]
@@ -36,9 +36,9 @@ class RunDirectory:
     def __init__(self, path: Path, facts: Mapping[str, Any], formats: Iterable[tuple[str, str, float]]) -> None:
         """`facts` go to run.json (`model`, `revision` as in a run that exists); formats: typed, spec, bits."""
         self.path = path
-        _check(path, facts)
         rows = [{"format": typed, "spec": spec, "bits": bits} for typed, spec, bits in formats]
         try:
+            _check(path, facts)
             path.mkdir(parents=True, exist_ok=True)
             provenance.update(path, dict(facts), rows)
             self._appender = Appender(path)
@@ -106,7 +106,13 @@ class RunDirectory:
 def _check(path: Path, facts: Mapping[str, Any]) -> None:
     if path.exists() and not path.is_dir():
         raise FewbitsError(f"the run directory {path} is a file; -o names a directory")
-    if not path.is_dir() or not any(path.iterdir()):
+    if path.is_dir():
+        with lock_directory(path):  # another process may be about to write the first file
+            _check_content(path, facts)
+
+
+def _check_content(path: Path, facts: Mapping[str, Any]) -> None:
+    if not any(path.iterdir()):
         return
     if not (path / provenance.RUN_FILE).exists() and not record_files(path):
         raise FewbitsError(
