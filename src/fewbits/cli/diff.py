@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fewbits.cli.options import CacheDir, Csv, Json
+from fewbits.cli.options import CORES, CacheDir, Csv, Jobs, Json
 from fewbits.errors import FewbitsError, SourceError, UsageError
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["diff"]
 
-CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 KINDS = (".safetensors", ".gguf", ".json", ".npy", ".npz", ".pt", ".pth", ".bin", ".ot", ".onnx", ".ckpt")
 
 
@@ -55,9 +54,7 @@ def diff(
         str | None, typer.Option("--revision", metavar="REV", help="Branch, tag or commit of BASE.", show_default=False)
     ] = None,
     cache_dir: CacheDir = None,
-    jobs: Annotated[
-        int, typer.Option("--jobs", "-j", min=1, metavar="N", help="Threads; results do not depend on it.")
-    ] = CORES,
+    jobs: Jobs = CORES,
     json: Json = False,
     csv: Csv = None,
     output: Annotated[

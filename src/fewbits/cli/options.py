@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-__all__ = ["CacheDir", "Csv", "Filters", "Json", "Model", "Output", "Revision"]
+__all__ = ["CORES", "CacheDir", "Csv", "Filters", "Jobs", "Json", "Model", "Output", "Revision"]
+
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 Model = Annotated[
     str,
@@ -37,6 +40,7 @@ CacheDir = Annotated[
         show_default=False,
     ),
 ]
+Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, metavar="N", help="Threads; results do not depend on it.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON array of row objects on stdout, and nothing else.")]
 Csv = Annotated[
     str | None,

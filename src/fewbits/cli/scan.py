@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from fewbits.cli.options import CacheDir, Csv, Filters, Json, Model, Revision
+from fewbits.cli.options import CORES, CacheDir, Csv, Filters, Jobs, Json, Model, Revision
 from fewbits.errors import FewbitsError
 from fewbits.interruption import CODE, Interrupted, told
 
 __all__ = ["scan"]
-
-CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def scan(
@@ -39,9 +36,7 @@ def scan(
     cache_dir: CacheDir = None,
     summary: Annotated[bool, typer.Option("--summary", help="The summary also for a single tensor.")] = False,
     recompute: Annotated[bool, typer.Option("--recompute", help="Measure again what the run already knows.")] = False,
-    jobs: Annotated[
-        int, typer.Option("--jobs", "-j", min=1, metavar="N", help="Threads; results do not depend on it.")
-    ] = CORES,
+    jobs: Jobs = CORES,
     sample_rows: Annotated[
         int | None,
         typer.Option(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fewbits.cli.options import CacheDir, Csv, Filters, Json, Model, Output, Revision
+from fewbits.cli.options import CORES, CacheDir, Csv, Filters, Jobs, Json, Model, Output, Revision
 
 if TYPE_CHECKING:
     from fewbits.scan import Node
@@ -23,7 +22,6 @@ COLUMNS = (
     "bits_per_weight",
 )
 MEASURED = ("format", "spec", "bits", "minimum", "mean", "maximum", "pcc", "mae", "atol", "sqnr_db", "flags")
-CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def tensors(
@@ -55,9 +53,7 @@ def tensors(
             show_default=False,
         ),
     ] = None,
-    jobs: Annotated[
-        int, typer.Option("--jobs", "-j", min=1, metavar="N", help="Threads; results do not depend on it.")
-    ] = CORES,
+    jobs: Jobs = CORES,
     json: Json = False,
     csv: Csv = None,
     output: Output = None,

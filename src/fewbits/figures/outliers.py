@@ -24,7 +24,7 @@ def outliers(table: polars.DataFrame, /) -> Spec:
     least = min([row["share"] for row in rows if row["share"] > 0], default=1e-3)
     ends = (least / 2, 1.0)
     far = max([row["deviations"] for row in rows], default=1.0)
-    x = number("deviations", "distance from the mean, in standard deviations", (0, far or 1.0))
+    x = number("deviations", "distance from the mean, in standard deviations", (0, far or 1.0), format="~r")
     text = "share of values at least as far (logarithmic)"
     layers: list[Spec] = [
         {

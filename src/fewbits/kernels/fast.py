@@ -191,34 +191,20 @@ def sum_errors(x, divisor, rows, columns, element, window, group_rows, group_col
                                 for i in range(STRIP):
                                     t[i] = _scale(s[i])
                                 scales = t
-                            if window:
-                                done = _add_aligned_strip(
-                                    strip,
-                                    s,
-                                    scales,
-                                    lowest,
-                                    highest,
-                                    least_exponent,
-                                    shift,
-                                    zero,
-                                    window,
-                                    scratch,
-                                    total,
-                                )
-                            else:
-                                done = _add_strip(
-                                    strip,
-                                    s,
-                                    scales,
-                                    lowest,
-                                    highest,
-                                    least_exponent,
-                                    shift,
-                                    zero,
-                                    window,
-                                    scratch,
-                                    total,
-                                )
+                            arguments = (
+                                strip,
+                                s,
+                                scales,
+                                lowest,
+                                highest,
+                                least_exponent,
+                                shift,
+                                zero,
+                                window,
+                                scratch,
+                                total,
+                            )
+                            done = _add_aligned_strip(*arguments) if window else _add_strip(*arguments)
                             if not done:
                                 clipped = round_strip(strip, s, lowest, highest, least_exponent, shift, zero, window, y)
                                 add_errors(strip, y, strip.shape[0], clipped, scratch, total)
