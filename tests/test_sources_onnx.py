@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from fewbits.errors import SourceError
 from fewbits.sources import open_source
-from fewbits.sources.file import LocalFile
+from fewbits.sources.file import File
 from fewbits.sources.onnx_file import read_onnx
+from fewbits.tensor import Tensor
 from held_file import Held, refused, tried
 
 CANNED = Path(__file__).parent / "canned" / "containers"
@@ -62,6 +63,15 @@ def model(*initializers: bytes) -> bytes:
 RAW = item(9, np.array([1, 2], "<f4").tobytes())
 
 
+def read_alone(file: File) -> list[Tensor]:
+    """The initializers of a model that needs no other file."""
+
+    def never(name: str) -> File:
+        raise AssertionError(name)
+
+    return read_onnx(file, never)
+
+
 def test_values_of_all_kinds() -> None:
     source = open_source(CANNED / "all.onnx")
     assert {tensor.name for tensor in source} == set(VALUES) | {"four", "texts"}
@@ -83,27 +93,27 @@ def test_values_of_all_kinds() -> None:
             source[name].read()
 
 
-def test_values_in_external_files() -> None:
-    listed = open_source(CANNED / "external.onnx")
-    with pytest.raises(SourceError, match=r"external.onnx: tensor 'w0' lies in the external file 'external.data'"):
-        listed["w0"].read()
-    file = LocalFile.at(CANNED / "external.onnx")
-    first, second = read_onnx(file, lambda name: LocalFile.at(CANNED / name))
-    np.testing.assert_array_equal(first.read(), np.arange(12).reshape(3, 4))
-    np.testing.assert_array_equal(second.read(1, 2), np.arange(12).reshape(3, 4)[1:2] + 1)
-    assert first.layout == "external"
+def test_values_in_external_files(tmp_path: Path) -> None:
+    source = open_source(CANNED / "external.onnx")
+    np.testing.assert_array_equal(source["w0"].read(), np.arange(12).reshape(3, 4))
+    np.testing.assert_array_equal(source["w1"].read(1, 2), np.arange(12).reshape(3, 4)[1:2] + 1)
+    assert source["w0"].layout == "external"
+    assert [name for name, _ in source.files] == ["external.onnx", "external.data"]
+    assert source.files[1][1] == (CANNED / "external.data").stat().st_size
+
+    (tmp_path / "external.onnx").write_bytes((CANNED / "external.onnx").read_bytes())
+    with pytest.raises(SourceError, match=r"external.data: no such file"):
+        open_source(tmp_path / "external.onnx")
+    (tmp_path / "external.data").symlink_to(CANNED / "external.data")
+    for place in (tmp_path, tmp_path / "external.onnx"):
+        with pytest.raises(SourceError, match=r"'external.data' is a link out of the folder"):
+            open_source(place)
 
 
 @pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "a/../../b", "C:x", "a\\b", "", "a\nb"])
 def test_external_files_stay_in_the_folder(name: str) -> None:
     outside = item(14, 1) + item(13, item(1, b"location") + item(2, name.encode()))
-
-    def never(name: str) -> Held:
-        raise AssertionError(name)
-
-    assert "is no file name in the model's folder" in refused(
-        lambda file: read_onnx(file, never), model(initializer(outside))
-    )
+    assert "is no file name in the model's folder" in refused(read_alone, model(initializer(outside)))
 
 
 @pytest.mark.parametrize(
@@ -129,7 +139,7 @@ def test_external_places_are_checked(offset: bytes, length: bytes, line: str) ->
 def test_raw_data_is_read_where_it_lies() -> None:
     rows = np.arange(100_000, dtype="<f4").reshape(1_000, 100)
     file = Held(model(initializer(item(9, rows.tobytes()), dims=rows.shape), initializer(RAW, name=b"v")))
-    tensor, _ = read_onnx(file)
+    tensor, _ = read_alone(file)
     assert sum(end - begin for begin, end in file.reads) < 200_000  # of 400,000; blocks are read ahead
     file.reads.clear()
     np.testing.assert_array_equal(tensor.read(10, 20), rows[10:20])
@@ -140,13 +150,13 @@ def test_raw_data_is_read_where_it_lies() -> None:
 def test_values_without_packing_and_in_parts() -> None:
     """As proto2 writers did: a tag for each value; and packed fields may come in several parts."""
     floats = b"".join(varint(4 << 3 | 5) + struct.pack("<f", value) for value in (1.5, -2.0))
-    (tensor,) = read_onnx(Held(model(initializer(floats))))
+    (tensor,) = read_alone(Held(model(initializer(floats))))
     np.testing.assert_array_equal(tensor.read(), [[1.5, -2]])
     parts = item(7, 3) + item(7, varint(-1) + varint(2**62)) + item(7, b"")
-    (tensor,) = read_onnx(Held(model(initializer(parts, dims=(3,), kind=7))))
+    (tensor,) = read_alone(Held(model(initializer(parts, dims=(3,), kind=7))))
     np.testing.assert_array_equal(tensor.read(), np.array([[3, -1, 2**62]], np.float32))
     packed = item(1, varint(2) + varint(1)) + item(2, 1) + item(8, b"w") + RAW
-    (tensor,) = read_onnx(Held(model(packed)))
+    (tensor,) = read_alone(Held(model(packed)))
     assert tensor.shape == (2, 1)
 
 
@@ -182,14 +192,14 @@ WRONG: dict[str, tuple[bytes, str]] = {
 @pytest.mark.parametrize("case", WRONG)
 def test_wrong_models_are_refused_in_one_line(case: str) -> None:
     content, line = WRONG[case]
-    assert line in refused(read_onnx, content)
+    assert line in refused(read_alone, content)
 
 
 def test_truncated_at_every_byte() -> None:
     """What follows the graph (versions of operators) may be missing: it says nothing about tensors."""
-    whole = {tensor.name for tensor in read_onnx(Held(ALL))}
+    whole = {tensor.name for tensor in read_alone(Held(ALL))}
     for length in range(len(ALL)):
-        tensors, line = tried(read_onnx, ALL[:length])
+        tensors, line = tried(read_alone, ALL[:length])
         assert line or ({tensor.name for tensor in tensors} == whole and len(ALL) - length < 20)
 
 
@@ -203,11 +213,11 @@ def test_damaged_models_are_read_or_refused(changes: list[tuple[int, bytes, int]
     content = ALL
     for at, added, taken in changes:
         content = content[:at] + added + content[at + taken :]
-    tried(read_onnx, content)
+    tried(read_alone, content)
 
 
 @settings(max_examples=300)
 @given(content=st.binary(max_size=60))
 def test_anything_is_read_or_refused(content: bytes) -> None:
-    tried(read_onnx, content)
-    tried(read_onnx, model(content))
+    tried(read_alone, content)
+    tried(read_alone, model(content))

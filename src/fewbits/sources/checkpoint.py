@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
@@ -55,21 +56,21 @@ def read_checkpoint(place: Place, index: str = "", only: str = "") -> tuple[list
     index = index or ("" if only else choose_index(place.names, place.where))
     if not index:
         files = split_of(only, place.names, place.where) if only else files_of(place.names, place.where)
-        listed, metadata = _listed(place, files)
+        listed, metadata, outside = _listed(place, files)
         home_of = _only_home(place, listed)
     else:
         text = read_small(place.file(index), LARGEST, "an index")
         home_of = parse_index(text, f"{place.where}: {index}")
         files = sorted(set(home_of.values()))
         _all_present(place, index, home_of)
-        listed, metadata = _listed(place, files)
+        listed, metadata, outside = _listed(place, files)
         _all_listed(place, index, home_of, listed)
     tensors = {tensor: listed[name][tensor] for tensor, name in home_of.items()}
-    return _unpacked(place, tensors, metadata), [(name, place.file(name).size) for name in files]
+    return _unpacked(place, tensors, metadata), [(name, place.file(name).size) for name in [*files, *outside]]
 
 
-def _listed(place: Place, files: Sequence[str]) -> tuple[Listed, Mapping[str, str]]:
-    """The tensors of each file, and the metadata of the safetensors among them."""
+def _listed(place: Place, files: Sequence[str]) -> tuple[Listed, Mapping[str, str], list[str]]:
+    """The tensors of each file, the metadata of the safetensors among them, and the files beside them that hold values."""
     strict = [name for name in files if name.endswith(EXTENSION)]
     headers = place.headers(strict) if strict else {}
     found = {
@@ -77,12 +78,21 @@ def _listed(place: Place, files: Sequence[str]) -> tuple[Listed, Mapping[str, st
         for name, header in headers.items()
     }
     others = [name for name in files if name not in found]
+    outside: set[str] = set()
+
+    def read(name: str) -> list[Tensor]:
+        def beside(other: str) -> File:
+            path = posixpath.join(posixpath.dirname(name), other)
+            outside.add(path)
+            return place.file(path)
+
+        return read_container(place.file(name), name, beside)
+
     with ThreadPoolExecutor(FILES) as pool:
-        for name, tensors in zip(
-            others, pool.map(lambda name: read_container(place.file(name), name), others), strict=True
-        ):
+        for name, tensors in zip(others, pool.map(read, others), strict=True):
             found[name] = {tensor.name: tensor for tensor in tensors}
-    return found, {key: value for header in headers.values() for key, value in header.metadata.items()}
+    metadata = {key: value for header in headers.values() for key, value in header.metadata.items()}
+    return found, metadata, sorted(outside - set(files))
 
 
 def _only_home(place: Place, listed: Listed) -> Mapping[str, str]:

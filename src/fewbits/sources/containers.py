@@ -11,7 +11,9 @@ from fewbits.errors import SourceError
 from fewbits.sources.file import File
 from fewbits.tensor import Tensor
 
-__all__ = ["CONTAINERS", "SUFFIXES", "Container", "container_of", "read_container"]
+__all__ = ["CONTAINERS", "SUFFIXES", "Beside", "Container", "container_of", "read_container"]
+
+Beside = Callable[[str], File]
 
 
 @dataclass(frozen=True)
@@ -22,12 +24,13 @@ class Container:
     suffixes: tuple[str, ...]
     starts: tuple[bytes, ...]
     reader: str
+    spread: bool = False  # its values may lie in files beside it
 
-    def read(self, file: File) -> list[Tensor]:
-        """The tensors of a file; raises `SourceError`."""
+    def read(self, file: File, beside: Beside) -> list[Tensor]:
+        """The tensors of a file, `beside` opening others of its folder by name; raises `SourceError`."""
         module, _, function = self.reader.partition(":")
-        read: Callable[[File], list[Tensor]] = getattr(import_module(f"fewbits.sources.{module}"), function)
-        return read(file)
+        read: Callable[..., list[Tensor]] = getattr(import_module(f"fewbits.sources.{module}"), function)
+        return read(file, beside) if self.spread else read(file)
 
 
 CONTAINERS = (  # in a folder of several kinds the first one counts
@@ -37,7 +40,7 @@ CONTAINERS = (  # in a folder of several kinds the first one counts
     Container("TorchScript", (".ot",), (), "torch_file:read_torch"),
     Container("npz", (".npz",), (), "numpy_file:read_npz"),
     Container("npy", (".npy",), (b"\x93NUMPY",), "numpy_file:read_npy"),
-    Container("ONNX", (".onnx",), (), "onnx_file:read_onnx"),
+    Container("ONNX", (".onnx",), (), "onnx_file:read_onnx", spread=True),
 )
 SUFFIXES = tuple(suffix for container in CONTAINERS for suffix in container.suffixes)
 ZIP = b"PK\x03\x04"
@@ -54,9 +57,9 @@ def container_of(file: File, name: str) -> Container:
     return found
 
 
-def read_container(file: File, name: str) -> list[Tensor]:
-    """The tensors of a file; raises `SourceError`."""
-    return container_of(file, name).read(file)
+def read_container(file: File, name: str, beside: Beside) -> list[Tensor]:
+    """The tensors of a file, `beside` opening others of its folder by name; raises `SourceError`."""
+    return container_of(file, name).read(file, beside)
 
 
 def _by_first_bytes(file: File) -> Container | None:

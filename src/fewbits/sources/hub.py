@@ -21,6 +21,7 @@ from fewbits.sources.range_cache import RangeCache
 from fewbits.sources.remote_file import RemoteFile
 from fewbits.sources.remote_headers import read_headers
 from fewbits.sources.source import Source
+from fewbits.sources.strict_json import quoted
 from fewbits.sources.transfers import Transfers
 
 __all__ = ["HubFile", "HubFolder", "open_hub"]
@@ -133,8 +134,10 @@ class HubFolder:
         return sorted(below)
 
     def file(self, name: str) -> HubFile:
-        """The file of that name."""
+        """The file of that name; raises `SourceError`."""
         if name not in self._files:
+            if self._prefix + name not in self.listing.files:
+                raise SourceError(f"{self.where}: {quoted(name)} is missing")
             full, commit = self._prefix + name, self.listing.commit
             self._files[name] = HubFile(self.client, commit, full, self.listing.files[full], self._transfers)
         return self._files[name]

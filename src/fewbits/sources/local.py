@@ -55,10 +55,10 @@ class Folder:
         return sorted(found)
 
     def file(self, name: str) -> LocalFile:
-        """The file of that name, which may not be a link that leads out of the folder."""
+        """The file of that name, which may not be a link that leads out of the folder; `only` was named by the user and may."""
         if name not in self._files:
             found = LocalFile.at(os.path.join(self.path, name))
-            if not self.only and not any(Path(found.path).is_relative_to(root) for root in self._roots):
+            if name != self.only and not any(Path(found.path).is_relative_to(root) for root in self._roots):
                 raise SourceError(f"{self.where}: {quoted(name)} is a link out of the folder, to {found.where}")
             self._files[name] = found
         return self._files[name]
@@ -69,10 +69,11 @@ class Folder:
 
     @cached_property
     def _roots(self) -> tuple[Path, ...]:
-        """Where files may really be: in the folder, or in the hub's cache where the folder is a snapshot of it."""
+        """Where files may really be: in the folder, beside `only`, or in the hub's cache where the folder is a snapshot of it."""
         real = Path(self.path).resolve()
         repository = _cached_repository(real)
-        return (real, repository.parent) if repository else (real,)
+        beside = Path(self.path, self.only).resolve().parent if self.only else real
+        return (real, beside, repository.parent) if repository else (real, beside)
 
 
 def _source(folder: Folder, path: str, title: str, index: str = "") -> Source:

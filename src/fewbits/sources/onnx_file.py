@@ -52,11 +52,8 @@ class _Found:
     outside: bool = False
 
 
-def read_onnx(file: File, beside: Callable[[str], File] | None = None) -> list[Tensor]:
-    """The initializers of a model; raises `SourceError`.
-
-    `beside` opens a file of the model's folder by name, for values in external files; without it they are listed only.
-    """
+def read_onnx(file: File, beside: Callable[[str], File]) -> list[Tensor]:
+    """The initializers of a model, `beside` opening the files of its folder that hold external values; raises `SourceError`."""
     tensors: dict[str, Tensor] = {}
     graphs = [found for found in fields(file, "its model", 0, file.size) if found.number == GRAPH]
     if len(graphs) != 1 or graphs[0].kind != BYTES:
@@ -118,7 +115,7 @@ def _pair(file: File, item: Field) -> tuple[str, str]:
     return texts.get(1, ""), texts.get(2, "")
 
 
-def _tensor(file: File, found: _Found, beside: Callable[[str], File] | None) -> Tensor:
+def _tensor(file: File, found: _Found, beside: Callable[[str], File]) -> Tensor:
     where = f"{file.where}: initializer {quoted(found.name)}"
     if any(length >= 1 << 63 for length in found.shape):
         raise SourceError(f"{where}: shape {quoted(found.shape)} has negative lengths")
@@ -146,7 +143,7 @@ def _key(values: Values) -> str:
 
 
 def _values(
-    file: File, found: _Found, dtype: Dtype, beside: Callable[[str], File] | None, where: str
+    file: File, found: _Found, dtype: Dtype, beside: Callable[[str], File], where: str
 ) -> tuple[Values | None, int, str]:
     """Where the values are, how many bytes they take, and why they cannot be read."""
     count = math.prod(found.shape)
@@ -177,13 +174,11 @@ def _values(
 
 
 def _external(
-    found: _Found, dtype: Dtype, columns: int, needed: int, beside: Callable[[str], File] | None, where: str
+    found: _Found, dtype: Dtype, columns: int, needed: int, beside: Callable[[str], File], where: str
 ) -> tuple[Values | None, int, str]:
     name = found.external.get("location", "")
     if not plain_name(name) or ":" in name:
         raise SourceError(f"{where}: external file {quoted(name)} is no file name in the model's folder")
-    if beside is None:
-        return None, needed, f"lies in the external file {quoted(name)}, which is not read from here"
     offset, length = (
         _decimal(found.external.get(key, default), where) for key, default in (("offset", "0"), ("length", ""))
     )
