@@ -18,7 +18,7 @@ from fewbits.convert import KINDS, convert
 from fewbits.errors import DataError, SourceError, UsageError
 from fewbits.sources import Source, open_source
 from fewbits.sources.dtypes import DTYPES
-from fewbits.sources.raw_values import raw_bytes, raw_dtype
+from fewbits.sources.raw import raw_bytes, raw_dtype
 from fewbits.tensor import Tensor
 
 CANNED = Path(__file__).parent / "canned" / "containers"

@@ -225,6 +225,28 @@ def test_every_layout_has_a_method(layout: Any) -> None:
     assert layout.fits("")
 
 
+def test_a_scale_of_the_inputs_is_in_the_columns(tmp_path: Path) -> None:
+    """nvidia-modelopt's AWQ: the layer computes W (s ∘ x)."""
+    layer = WEIGHT.removesuffix("weight")
+    rng = np.random.default_rng(5)
+    arrays: dict[str, Any] = {
+        WEIGHT: rng.integers(0, 256, (32, 64)).astype(np.uint8),
+        f"{WEIGHT}_scale": rng.uniform(0.5, 2, (32, 8)).astype(ml_dtypes.float8_e4m3fn),
+        f"{WEIGHT}_scale_2": np.float32(0.25).reshape(()),
+    }
+    scale = rng.uniform(0.5, 2, 128).astype(np.float32)
+    plain = written(tmp_path, arrays)[WEIGHT]
+    wanted = plain.read() * scale
+    tensors = written(tmp_path, {**arrays, f"{layer}pre_quant_scale": scale})
+    same(tensors[WEIGHT].read(), wanted)
+    same(tensors[WEIGHT].read(3, 5), wanted[3:5])
+    assert tensors[WEIGHT].layout == "ModelOpt NVFP4 (e2m1@16:e4m3@tensor:f32) × pre_quant_scale"
+    assert tensors[WEIGHT].nbytes == plain.nbytes + scale.nbytes
+    assert tensors[f"{layer}pre_quant_scale"].companion_of == WEIGHT
+    wrong = written(tmp_path, {**arrays, f"{layer}pre_quant_scale": scale[1:]})
+    assert "has shape [127], not [128]" in wrong[WEIGHT].unreadable
+
+
 def test_hf_quant_config(tmp_path: Path) -> None:
     from fewbits.sources.packed import recognise
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from fewbits.convert import npz, safetensors, torch_archive
 from fewbits.convert.item import Item, Kind, item_of
 from fewbits.errors import DataError, UsageError
-from fewbits.sources.raw_values import as_stored, raw_dtype
+from fewbits.sources.raw import as_stored, raw_dtype
 from fewbits.sources.strict_json import quoted
 from fewbits.table.files import atomic
 from fewbits.tensor import Tensor

@@ -9,7 +9,7 @@ from typing import IO
 
 from fewbits.errors import SourceError
 from fewbits.sources.dtypes import DTYPES
-from fewbits.sources.raw_values import as_stored, raw_bytes, raw_dtype
+from fewbits.sources.raw import as_stored, raw_bytes, raw_dtype
 from fewbits.sources.strict_json import quoted
 from fewbits.tensor import Tensor
 

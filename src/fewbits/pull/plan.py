@@ -12,7 +12,7 @@ from hashlib import sha256
 
 from fewbits.pull.names import Wanted
 from fewbits.sources import Source
-from fewbits.sources.raw import Raw, raw_bytes
+from fewbits.sources.raw import Extent, extent_of
 from fewbits.tensor import Tensor
 
 __all__ = ["Finder", "Item", "Plan", "make_plan"]
@@ -27,7 +27,7 @@ class Item:
 
     name: str
     tensor: Tensor
-    raw: Raw | None = None
+    raw: Extent | None = None
     label: str = ""
 
     @property
@@ -41,9 +41,9 @@ class Item:
         return self.raw.code if self.raw else "F32"
 
     @property
-    def home(self) -> Raw | None:
+    def home(self) -> Extent | None:
         """Where its bytes come from."""
-        return self.raw or raw_bytes(self.tensor)
+        return self.raw or extent_of(self.tensor)
 
 
 @dataclass(frozen=True)
@@ -139,11 +139,11 @@ def make_plan(
             unknown.append(entry.name)
             continue
         as_values = float32 or (tensor.name != entry.name and entry.name.endswith(FLOAT32))
-        raw = None if as_values and not tensor.unreadable else raw_bytes(tensor)
+        raw = None if as_values and not tensor.unreadable else extent_of(tensor)
         parts = [] if as_values else finder.parts(tensor)
         packed = not raw and bool(parts) and sum(part.nbytes for part in parts) == tensor.nbytes
         if raw or packed:
-            items = {part.name: Item(part.name, part, raw_bytes(part)) for part in parts} | items
+            items = {part.name: Item(part.name, part, extent_of(part)) for part in parts} | items
         if not packed:
             items[entry.name] = Item(entry.name, tensor, raw, entry.label)
     return Plan(sorted(items.values(), key=_order), source), unknown

@@ -18,6 +18,7 @@ from fewbits.sources.packed.gpt_oss import GPT_OSS
 from fewbits.sources.packed.gptq import GPTQ
 from fewbits.sources.packed.llm_int8 import LLM_INT8
 from fewbits.sources.packed.pack_quantized import PACK_QUANTIZED
+from fewbits.sources.packed.scaled_inputs import with_scaled_inputs
 from fewbits.sources.packed.settings import quantization_of
 from fewbits.sources.packed.torchao import TORCHAO
 from fewbits.sources.packed.unknown import unknown
@@ -60,8 +61,9 @@ def recognise(
     for layout in LAYOUTS:
         for found in layout.find(checkpoint) if layout.fits(method) else ():
             if not any(part in owner for part in found.parts) and found.weight.name not in weights:
-                weights[found.weight.name] = _placed(found, stored)
-                owner.update(dict.fromkeys(found.parts, found.weight.name))
+                whole = _placed(with_scaled_inputs(found, stored), stored)
+                weights[whole.weight.name] = whole
+                owner.update(dict.fromkeys(whole.parts, whole.weight.name))
     known = not method or any(method in layout.methods for layout in LAYOUTS)
     strange = unknown(
         {name: tensor for name, tensor in stored.items() if name not in owner}, stored, "" if known else method
