@@ -4,17 +4,19 @@ PYTHON  ?= $(firstword $(foreach p,python3 python3.14 python3.13 python3.12 pyth
              $(if $(shell $(p) -c 'import sys; print(sys.version_info >= (3, 11) or "")' 2>/dev/null),$(p))))
 VENV    := .venv
 BIN     := $(VENV)/bin
+ORACLES := .venv-oracles
 WORKERS ?= 2
 TESTS   ?=
 SECONDS ?= 60
 TARGETS ?=
-INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --root-user-action=ignore -c constraints.txt
+PIP     := -m pip install -qq --disable-pip-version-check --root-user-action=ignore -c constraints.txt
+INSTALL := $(BIN)/python $(PIP)
 
 export PIP_NO_INPUT := 1
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types layers docs docs-write bench fuzz check clean
+.PHONY: help demo test test-oracles lint types layers docs docs-write bench fuzz check clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 18
@@ -50,6 +52,16 @@ demo: $(VENV)/.core  ## measure number formats on the bundled sample of real wei
 test: $(VENV)/.dev  ## the whole suite (TESTS="tests/test_spec.py -k caret" for a part, WORKERS=8 for more processes)
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(TESTS)
 
+# Other people's packages have an environment of their own: everything else has to work without them.
+$(ORACLES)/.done: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing torch and the packages that fewbits is compared with into $(ORACLES) (once)" >&2
+	@$(BIN)/python -m venv --clear $(ORACLES)
+	@$(ORACLES)/bin/python $(PIP) -e '.[dev,oracles]'
+	@touch $@
+
+test-oracles: $(ORACLES)/.done  ## the tests that compare with other people's packages: torch, bitsandbytes, torchao … (2 GB)
+	@FEWBITS_ORACLES=required $(ORACLES)/bin/python -m pytest -n $(WORKERS) --dist loadfile tests/test_packed_packages.py tests/test_conformance.py tests/test_bench.py
+
 lint: $(VENV)/.dev  ## ruff: rules and layout
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -77,5 +89,5 @@ fuzz: $(VENV)/.fuzz  ## damaged files for every reader, SECONDS=60 each (TARGETS
 check: lint types layers docs  ## everything CI checks besides the tests
 
 clean:  ## remove the environment, caches and build output
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(ORACLES) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -16,6 +16,7 @@ from fewbits.bench.timing import best
 from fewbits.catalog import format
 from fewbits.cli import run
 from fewbits.measurement import measure_tensor
+from packages import package
 
 ASKED = (
     "sums of mxfp4",
@@ -93,7 +94,7 @@ def test_synthetic_tensors() -> None:
 
 
 def test_torch_does_the_same_job() -> None:
-    torch = pytest.importorskip("torch")
+    torch = package("torch")
     x = array(16)
     theirs = [float(v) for v in torch_sums(torch, torch.from_numpy(x).reshape(-1))]
     ours = measure_tensor(x, [format("mxfp4")]).errors[0]

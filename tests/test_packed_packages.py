@@ -10,11 +10,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+import fewbits
+import weights
+from fewbits.diff import Comparison
+from fewbits.measurement import measure_tensor
+from fewbits.sources import open_source
 from fewbits.tensor import Tensor
+from packages import package
 from packed_files import read
 
-torch = pytest.importorskip("torch", reason="torch makes the checkpoints")
-save_file = pytest.importorskip("safetensors.torch").save_file
+torch = package("torch")
+save_file = package("safetensors.torch").save_file
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -45,7 +51,7 @@ INTEGERS = [(bits, sym, by) for bits in range(2, 9) for sym in (True, False) for
 @pytest.mark.parametrize(("bits", "symmetric", "strategy"), INTEGERS)
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
 def test_pack_quantized(tmp_path: Path, bits: int, symmetric: bool, strategy: str, dtype: str) -> None:
-    compressors = pytest.importorskip("compressed_tensors.compressors", reason="compressed-tensors is not installed")
+    compressors = package("compressed_tensors.compressors")
     made = _compressed(
         compressors.PackedQuantizationCompressor, "pack-quantized", bits, "int", symmetric, strategy, dtype
     )
@@ -56,7 +62,7 @@ def test_pack_quantized(tmp_path: Path, bits: int, symmetric: bool, strategy: st
 @pytest.mark.parametrize("strategy", ["tensor", "channel", "block", "group"])
 @pytest.mark.parametrize("kind", ["int", "float"])
 def test_naive_quantized(tmp_path: Path, kind: str, strategy: str, dtype: str) -> None:
-    compressors = pytest.importorskip("compressed_tensors.compressors", reason="compressed-tensors is not installed")
+    compressors = package("compressed_tensors.compressors")
     made = _compressed(compressors.NaiveQuantizationCompressor, "naive-quantized", 8, kind, True, strategy, dtype)
     check(stored(tmp_path, *made[:2]), made[2])
 
@@ -64,7 +70,7 @@ def test_naive_quantized(tmp_path: Path, kind: str, strategy: str, dtype: str) -
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 @pytest.mark.parametrize("strategy", ["tensor", "channel", "group"])
 def test_int_quantized_with_zero_points(tmp_path: Path, strategy: str, dtype: str) -> None:
-    compressors = pytest.importorskip("compressed_tensors.compressors", reason="compressed-tensors is not installed")
+    compressors = package("compressed_tensors.compressors")
     made = _compressed(compressors.IntQuantizationCompressor, "int-quantized", 8, "int", False, strategy, dtype)
     check(stored(tmp_path, *made[:2]), made[2])
 
@@ -104,13 +110,11 @@ def _ranges(x: Any, strategy: str) -> tuple[Any, Any]:
 @pytest.mark.parametrize(("bits", "group"), [(4, 32), (6, 32)])
 def test_microscaling_of_compressed_tensors(tmp_path: Path, bits: int, group: int) -> None:
     """The package works in bfloat16: equal once rounded to it."""
-    compressors = pytest.importorskip("compressed_tensors.compressors", reason="compressed-tensors is not installed")
+    compressors = package("compressed_tensors.compressors")
     from compressed_tensors.quantization import QuantizationArgs, QuantizationScheme
     from compressed_tensors.quantization.utils import calculate_qparams
 
     compressor = {4: "MXFP4PackedCompressor", 6: "MXFP6PackedCompressor"}[bits]
-    if not hasattr(compressors, compressor):
-        pytest.skip(f"this compressed-tensors has no {compressor}")
     settings = {"num_bits": bits, "type": "float", "symmetric": True, "strategy": "group", "group_size": group}
     args = QuantizationArgs(**settings, scale_dtype=torch.uint8)
     x = weight(dtype=torch.bfloat16)
@@ -131,7 +135,7 @@ def test_microscaling_of_compressed_tensors(tmp_path: Path, bits: int, group: in
 @pytest.mark.parametrize("kind", ["nf4", "fp4"])
 @pytest.mark.parametrize(("dtype", "block"), [("float32", 64), ("bfloat16", 64), ("float16", 128), ("bfloat16", 4096)])
 def test_bitsandbytes(tmp_path: Path, kind: str, nested: bool, dtype: str, block: int) -> None:
-    functional = pytest.importorskip("bitsandbytes.functional", reason="bitsandbytes is not installed")
+    functional = package("bitsandbytes.functional")
     x = weight(128, 128 if block < 4096 else 8192, getattr(torch, dtype))
     codes, state = functional.quantize_4bit(x, blocksize=block, compress_statistics=nested, quant_type=kind)
     answer = functional.dequantize_4bit(codes, state)
@@ -142,14 +146,32 @@ def test_bitsandbytes(tmp_path: Path, kind: str, nested: bool, dtype: str, block
 
 
 def test_llm_int8(tmp_path: Path) -> None:
-    functional = pytest.importorskip("bitsandbytes.functional", reason="bitsandbytes is not installed")
+    functional = package("bitsandbytes.functional")
     codes, rows, _ = functional.int8_vectorwise_quant(weight(dtype=torch.float16))
     parts = {"a.weight": codes, "a.SCB": rows, "a.weight_format": torch.tensor(0, dtype=torch.uint8)}
     check(stored(tmp_path, parts, {"quant_method": "bitsandbytes"}), functional.int8_vectorwise_dequant(codes, rows))
 
 
+def test_diff_of_a_model_and_its_quantized_copy(tmp_path: Path) -> None:
+    """Real weights: what bitsandbytes made of them differs from them by what a scan of its own format measures."""
+    functional = package("bitsandbytes.functional")
+    base = open_source(weights.encoder())
+    name = "encoder.layer.3.intermediate.dense.weight"
+    x = torch.from_numpy(base[name].read().reshape(base[name].shape))
+    codes, state = functional.quantize_4bit(x, blocksize=64, compress_statistics=False, quant_type="nf4")
+    parts = {f"{name}.{key}": value for key, value in state.as_dict(packed=True).items()}
+    save_file({name: codes, **parts}, tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text('{"quantization_config": {"quant_method": "bitsandbytes"}}')
+    other = open_source(tmp_path)
+    (difference,) = Comparison(base, other, query=name).measure()
+    spec = other[name].layout.partition("(")[2].removesuffix(")")
+    scanned = measure_tensor(base[name], [fewbits.parse(spec)])
+    assert difference.record.error == scanned.errors[0]
+    assert difference.record.bits == pytest.approx(4.5, abs=0.01)
+
+
 def test_modelopt(tmp_path: Path) -> None:
-    qtensor = pytest.importorskip("modelopt.torch.quantization.qtensor", reason="nvidia-modelopt is not installed")
+    qtensor = package("modelopt.torch.quantization.qtensor")
     x = weight()
     made, scale, outer = qtensor.NVFP4QTensor.quantize(x, 16)
     answer = made.dequantize(torch.float32, scale=scale, double_scale=outer, block_sizes={-1: 16})
@@ -168,9 +190,7 @@ TORCHAO = ["float8-row", "float8-tensor", "int8-row", "mxfp8", "mxfp4", "nvfp4",
 @pytest.mark.parametrize("kind", TORCHAO)
 def test_torchao(tmp_path: Path, kind: str, dtype: str) -> None:
     """As its own flattening for safetensors writes it."""
-    support = pytest.importorskip(
-        "torchao.prototype.safetensors.safetensors_support", reason="torchao is not installed"
-    )
+    support = package("torchao.prototype.safetensors.safetensors_support")
     made = _torchao(kind, weight(dtype=getattr(torch, dtype)))
     tensors, metadata = support.flatten_tensor_state_dict({"a.weight": made})
     tensor = stored(tmp_path, tensors, {"quant_method": "torchao"}, **metadata)
@@ -205,8 +225,8 @@ def _torchao(kind: str, x: Any) -> Any:
     ("bits", "group", "moved"), [(2, 32, False), (3, 64, False), (4, 128, True), (4, -1, False), (8, 64, True)]
 )
 def test_gptqmodel(tmp_path: Path, bits: int, group: int, moved: bool, version: str) -> None:
-    qlinear = pytest.importorskip("gptqmodel.nn_modules.qlinear.torch", reason="gptqmodel is not installed")
-    model = pytest.importorskip("gptqmodel.utils.model")
+    qlinear = package("gptqmodel.nn_modules.qlinear.torch", required=False)
+    model = package("gptqmodel.utils.model", required=False)
     inputs, outputs = 256, 96
     size = inputs if group == -1 else group
     generator = torch.Generator().manual_seed(bits)
