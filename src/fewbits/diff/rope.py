@@ -19,7 +19,7 @@ __all__ = ["INTERLEAVED", "Unpermuted", "unpermute", "unpermuted"]
 INTERLEAVED = frozenset(
     {
         *("llama", "mistral3", "granite", "granitemoe", "arcee", "smollm3", "deci", "deepseek", "minicpm"),
-        *("internlm2", "baichuan", "xverse", "olmo", "chameleon"),
+        *("internlm2", "baichuan", "xverse", "olmo", "chameleon", "arctic", "nanbeige"),
     }
 )
 
