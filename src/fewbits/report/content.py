@@ -1,10 +1,10 @@
-"""What a report says: everything that the page shows, taken from a run directory and nothing else."""
+"""What a report says: everything that the page shows, taken from run directories and nothing else."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import islice
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,135 +13,244 @@ from fewbits.errors import FewbitsError
 from fewbits.figures import draw
 from fewbits.figures.axes import axis_of
 from fewbits.figures.rows import natural
+from fewbits.figures.style import DIFFERENCE, HEAT
 from fewbits.report.answer import Answer, answer
-from fewbits.report.compact import columnar, without_data
+from fewbits.report.grid import Cells, dictionary
 from fewbits.report.groups import ALL, Groups
 from fewbits.scan.summary import SAME_BITS
-from fewbits.table import Record, from_records
+from fewbits.table import Record
+from fewbits.table.columns import frame
+from fewbits.table.columns import row as row_of
+from fewbits.table.names import layer_of, role_of
 
 if TYPE_CHECKING:
     import polars
 
-__all__ = ["Content", "collect"]
+__all__ = ["Content", "Run", "collect"]
 
-CHUNK = 20_000  # records at a time
 FIRST = "sqnr_db"  # the metric that is shown first
+NAMES = tuple(metric.name for metric in metrics.METRICS)
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class About:
+    """What the page says of a tensor besides measurements."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    layout: str
+
+
+@dataclass
+class Run:
+    """One run: what run.json says, and what its records come to; they are read once and not kept."""
+
+    name: str
+    facts: Mapping[str, Any]
+    groups: Groups = field(default_factory=Groups)
+    cells: Cells = field(default_factory=Cells)
+    about: dict[str, About] = field(default_factory=dict)
+    evidence: set[str] = field(default_factory=set)
+    notes: dict[str, set[str]] = field(default_factory=dict)
+
+    @property
+    def tensors(self) -> int:
+        """How many tensors were measured."""
+        return len(self.about)
+
+    def take(self, records: Iterable[Record], extremes: Extremes) -> None:
+        """Take in the records."""
+        for record in self.groups.following(records):
+            row = row_of(record, sampled=True)
+            self.cells.add(row)
+            extremes.add(row)
+            self.about.setdefault(record.tensor, About(record.shape, record.dtype, record.layout))
+            self.evidence.add(record.evidence)
+            for flag in row["flags"] or ():
+                kind, _, value = flag.partition(":")
+                self.notes.setdefault(f"backend {value}" if kind == "backend" else kind, set()).add(record.tensor)
 
 
 @dataclass(frozen=True)
 class Content:
-    """A report before it is a page."""
+    """A report before it is a page; words and ranking are those of the first run."""
 
-    facts: Mapping[str, Any]
-    evidence: Sequence[str]
-    ranking: Sequence[Mapping[str, Any]]
+    runs: Sequence[Run]
+    ranking: Sequence[Row]
     answer: Answer
     notes: Sequence[str]
-    tensors: int
     data: Mapping[str, Any]
 
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What run.json of the first run says."""
+        return self.runs[0].facts
 
-def collect(directory: Path) -> Content:
-    """Read a run directory: run.json and its records. FewbitsError when it is none or holds no measurements."""
-    facts = run.read(directory)
-    groups = Groups()
-    table = _table(groups.following(run.current(directory)))
-    if table is None:
-        raise FewbitsError(f"{directory} has no measurements")
-    ranking = groups.everything.rows()
-    everything = [{**row, "tensor": ALL, "shape": [int(row["weights"])]} for row in ranking]
-    names = [metric.name for metric in metrics.METRICS]
-    order = [FIRST, *(name for name in names if name != FIRST)]
+    @property
+    def evidence(self) -> list[str]:
+        """Levels of evidence, of all runs."""
+        return sorted(set().union(*(run.evidence for run in self.runs)))
+
+    @property
+    def tensors(self) -> int:
+        """Tensors of the first run."""
+        return self.runs[0].tensors
+
+
+def collect(directories: Sequence[Path]) -> Content:
+    """Read run directories: run.json and the records. FewbitsError when one is none or holds no measurements."""
+    extremes, runs = Extremes(), []
+    for directory, name in zip(directories, _names(directories), strict=True):
+        found = Run(name, run.read(directory))
+        found.take(run.current(directory), extremes)
+        if not found.about:
+            raise FewbitsError(f"{directory} has no measurements")
+        runs.append(found)
+    rankings = [each.groups.everything.rows() for each in runs]
+    formats = _formats([row for ranking in rankings for row in ranking])
+    about = {name: facts for each in reversed(runs) for name, facts in each.about.items()}
+    tensors = sorted(about, key=natural)
     data = {
-        "table": columnar(table),
+        "version": 2,
         "same_bits": SAME_BITS,
-        "all": _slim(everything, names),
-        "layers": _slim(_natural(groups.layers()), names),
-        "roles": _slim(_natural(groups.roles()), names),
-        "metrics": [_metric(name) for name in order],
-        "formats": _formats(ranking),
-        "specs": _specs(table, everything, order),
+        "metrics": [_metric(name) for name in (FIRST, *(name for name in NAMES if name != FIRST))],
+        "formats": formats,
+        "colors": {"heat": HEAT, "difference": DIFFERENCE},
+        "tensors": _tensors({name: about[name] for name in tensors}),
+        "runs": [_run(each, tensors, formats) for each in runs],
+        "specs": _specs(rankings[0], extremes),
     }
-    evidence = sorted(set(table["evidence"].to_list()))
-    return Content(facts, evidence, ranking, answer(ranking), _notes(table), len(set(table["tensor"].to_list())), data)
+    return Content(runs, rankings[0], answer(rankings[0]), _notes(runs), data)
 
 
-def _table(records: Iterator[Record]) -> polars.DataFrame | None:
-    """The table of records by natural order of tensors, the formats of each as they come; None without records."""
-    import polars
+def _names(directories: Sequence[Path]) -> list[str]:
+    """What to call runs: the last part of the path, or more of it where that does not tell them apart."""
+    paths = [Path(directory).resolve() for directory in directories]
+    for depth in range(1, max(len(path.parts) for path in paths) + 1):
+        names = ["/".join(path.parts[-depth:]) for path in paths]
+        if len(set(names)) == len(names):
+            return names
+    return [f"{path} ({number})" for number, path in enumerate(paths, 1)]
 
-    chunks = []
-    while chunk := list(islice(records, CHUNK)):
-        chunks.append(from_records(chunk))
-    if not chunks:
-        return None
-    table = polars.concat(chunks, how="diagonal")
-    place = {name: i for i, name in enumerate(sorted(set(table["tensor"]), key=natural))}
-    return table[sorted(range(table.height), key=[place[name] for name in table["tensor"]].__getitem__)]
+
+class Extremes:
+    """The rows that scales of pictures depend on: every format at its least bits, and the ends of each metric."""
+
+    def __init__(self) -> None:
+        self._axes = [axis_of(name) for name in NAMES]
+        self._formats: dict[str, Row] = {}
+        self._ends: dict[tuple[str, int], tuple[float, Row]] = {}
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Take in a row."""
+        known = self._formats.get(row["format"])
+        if known is None or row["bits"] < known["bits"]:
+            self._formats[row["format"]] = row
+        for axis in self._axes:
+            place = axis.place(row)
+            for sign in (1, -1) if place is not None else ():
+                best = self._ends.get((axis.metric, sign))
+                if best is None or sign * place < best[0]:  # type: ignore[operator]
+                    self._ends[axis.metric, sign] = sign * place, row  # type: ignore[operator]
+
+    def of(self, name: str) -> list[Row]:
+        """What pictures of a metric need."""
+        ends = [self._ends[name, sign][1] for sign in (1, -1) if (name, sign) in self._ends]
+        return [*self._formats.values(), *ends]
+
+
+def _run(found: Run, tensors: Sequence[str], formats: Sequence[Row]) -> dict[str, Any]:
+    """The arrays of a run over the tensors and formats of all runs, and merged rows over its own groups."""
+    columns = {f["spec"]: at for at, f in enumerate(formats)}
+    merged = {name: _natural(rows) for name, rows in found.groups.merged().items()}
+    merged["all"] = [{**row, "tensor": ALL} for row in found.groups.everything.rows()]
+    return {
+        "name": found.name,
+        "model": found.facts.get("model", ""),
+        "tensors": found.cells.dense({name: at for at, name in enumerate(tensors)}, columns),
+        "groups": {name: _group(rows, columns) for name, rows in merged.items()},
+    }
+
+
+def _group(rows: Sequence[Row], columns: Mapping[str, int]) -> dict[str, Any]:
+    cells = Cells(rows)
+    return {"name": list(cells.names), **cells.dense(cells.names, columns)}
+
+
+def _tensors(about: Mapping[str, About]) -> dict[str, Any]:
+    layers = [layer_of(name) for name in about]
+    return {
+        "name": list(about),
+        "layer": dictionary(["" if layer is None else str(layer) for layer in layers]),
+        "role": dictionary([role_of(name) for name in about]),
+        "dtype": dictionary([facts.dtype for facts in about.values()]),
+        "layout": dictionary([facts.layout for facts in about.values()]),
+        "shape": dictionary(["×".join(map(str, facts.shape)) for facts in about.values()]),
+        "weights": [math.prod(facts.shape) for facts in about.values()],
+    }
 
 
 def _natural(found: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(found, key=lambda row: natural(row["tensor"]))
 
 
-def _slim(found: Iterable[Mapping[str, Any]], names: Sequence[str]) -> list[dict[str, Any]]:
-    return [{key: row[key] for key in ("tensor", "shape", "format", "spec", "bits", *names, "flags")} for row in found]
-
-
 def _metric(name: str) -> dict[str, Any]:
-    row = metrics.metric(name)
+    row, axis = metrics.metric(name), axis_of(name)
     return {"name": name, "unit": row.unit, "higher": row.better == "higher", "digits": row.digits, "good": row.good,
-            "fair": row.fair, "definition": row.definition}  # fmt: skip
+            "fair": row.fair, "definition": row.definition, "axis": axis.kind, "title": axis.title}  # fmt: skip
 
 
-def _formats(ranking: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Formats by bits, then by error."""
-    found = sorted(ranking, key=lambda row: row["bits"])
-    return [
-        {"format": row["format"], "spec": row["spec"], "bits": row["bits"], "front": not row["better"]} for row in found
-    ]
+def _formats(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Formats of all runs, by bits; what one of them is called in the first run that has it."""
+    found: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        front = {"front": not row["better"]}
+        found.setdefault(row["spec"], {"format": row["format"], "spec": row["spec"], "bits": row["bits"], **front})
+    taken: dict[str, int] = {}
+    for row in found.values():  # one name for each
+        taken[row["format"]] = taken.get(row["format"], 0) + 1
+        if taken[row["format"]] > 1:
+            row["format"] = row["spec"]
+    return sorted(found.values(), key=lambda row: row["bits"])
 
 
-def _specs(table: polars.DataFrame, everything: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, Any]:
-    """Every figure for every metric; only the small one carries its data, the page has the table once."""
-    import polars
-
-    merged = polars.DataFrame(everything, infer_schema_length=None)
-    merged = merged.with_columns(polars.col(name).cast(polars.Float64) for name in names)
+def _specs(ranking: Sequence[Row], extremes: Extremes) -> dict[str, Any]:
+    """Small pictures, for every metric; that of one tensor has no data, which the page supplies."""
+    everything = _table([{**row, "tensor": ALL, "shape": [int(row["weights"])]} for row in ranking])
     found = {}
-    for name in names:
-        some = _extremes(table, name)
+    for name in NAMES:
+        one = draw("tensor_formats", _table(extremes.of(name)), name)
         found[name] = {
-            "accuracy_bits": draw("accuracy_bits", merged, name),
-            "heat_map": without_data(draw("heat_map", some, name, values=True)),
-            "heat_map_relative": without_data(draw("heat_map", some, name, relative=True, values=True)),
-            "tensor_formats": without_data(draw("tensor_formats", some, name)),
+            "accuracy_bits": draw("accuracy_bits", everything, name),
+            "tensor_formats": {**one, "data": {"name": "table"}},
         }
     return found
 
 
-def _extremes(table: polars.DataFrame, name: str) -> polars.DataFrame:
-    """The rows that a figure's scales depend on: every format at its least bits, the least and the largest place."""
-    import polars
-
-    value, kind = polars.col(name), axis_of(name).kind
-    drawn = table.filter(value.is_not_null() if kind == "linear" else value > 0 if kind == "log" else value < 1)
-    formats = table.sort("bits", maintain_order=True).unique("format", keep="first", maintain_order=True)
-    ends = [drawn.sort(name).head(1), drawn.sort(name).tail(1)]
-    order = table.select("format").unique(maintain_order=True).with_row_index("order")
-    return polars.concat([formats.join(order, on="format", how="left").sort("order").drop("order"), *ends])
+def _table(rows: Sequence[Row]) -> polars.DataFrame:
+    """What figures need of rows; metrics are floats even where all are undefined."""
+    keys = ("tensor", "shape", "format", "spec", "bits", *NAMES, "flags")
+    return frame([{key: row[key] for key in keys} for row in rows])
 
 
-def _notes(table: polars.DataFrame) -> list[str]:
+def _notes(runs: Sequence[Run]) -> list[str]:
     """What a reader must know before comparing numbers: samples, other backends, values that are not finite."""
+    found: dict[str, set[str]] = {}
+    for each in runs:
+        for kind, tensors in each.notes.items():
+            found.setdefault(kind, set()).update(tensors)
+    count = {kind: len(tensors) for kind, tensors in found.items()}
     notes = []
-    flags = [(tensor, flag) for tensor, found in table.select("tensor", "flags").iter_rows() for flag in found or ()]
-    if sampled := {tensor for tensor, flag in flags if flag.startswith("sampled:")}:
-        notes.append(f"{len(sampled)} tensors were measured on a sample of their rows; the table has standard errors.")
-    if backends := sorted({flag.split(":", 1)[1] for _, flag in flags if flag.startswith("backend:")}):
+    if "sampled" in count:
+        notes.append(
+            f"{count['sampled']} tensors were measured on a sample of their rows; the table has standard errors."
+        )
+    if backends := sorted(kind.removeprefix("backend ") for kind in count if kind.startswith("backend ")):
         notes.append(f"Some measurements were made by another backend: {', '.join(backends)}.")
-    if nonfinite := {tensor for tensor, flag in flags if flag.startswith("nonfinite:")}:
-        notes.append(f"{len(nonfinite)} tensors hold NaN or infinite values, which no sum includes.")
-    if empty := {tensor for tensor, flag in flags if flag == "empty"}:
-        notes.append(f"{len(empty)} tensors have no finite values at all.")
+    if "nonfinite" in count:
+        notes.append(f"{count['nonfinite']} tensors hold NaN or infinite values, which no sum includes.")
+    if "empty" in count:
+        notes.append(f"{count['empty']} tensors have no finite values at all.")
     return notes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,8 +12,9 @@ from fewbits import metrics
 from fewbits.scan import Summary
 from fewbits.scan.summary import scaled
 from fewbits.table import Record, role_of
+from fewbits.table.names import layer_of
 
-__all__ = ["ALL", "Groups", "Merged", "layer_name"]
+__all__ = ["ALL", "Groups", "Merged", "cell_name", "layer_name"]
 
 ALL = "(all)"
 NUMBER = re.compile(r"[0-9]{1,9}")
@@ -50,8 +51,7 @@ class Groups:
 
     def __init__(self) -> None:
         self.everything = Summary()
-        self._layers: dict[tuple[str, str], Merged] = {}
-        self._roles: dict[tuple[str, str], Merged] = {}
+        self._groups: dict[str, dict[tuple[str, str], Merged]] = {name: {} for name in GROUPS}
 
     def following(self, records: Iterable[Record]) -> Iterator[Record]:
         """The records, each taken in as it passes."""
@@ -59,18 +59,17 @@ class Groups:
             self.everything.add(record, record.format)
             weights = math.prod(record.shape)
             signal, error = scaled(record, weights)
-            for group, name in ((self._layers, layer_name(record.tensor)), (self._roles, role_of(record.tensor))):
-                merged = group.setdefault((name, record.spec), Merged(record.format, record.spec))
+            for group, name_of in GROUPS.items():
+                name = name_of(record.tensor)
+                merged = self._groups[group].setdefault((name, record.spec), Merged(record.format, record.spec))
                 merged.add(record, weights, signal, error)
             yield record
 
-    def layers(self) -> list[dict[str, Any]]:
-        """One row for each layer and format."""
-        return [merged.row(name) for (name, _), merged in self._layers.items()]
-
-    def roles(self) -> list[dict[str, Any]]:
-        """One row for each role and format."""
-        return [merged.row(name) for (name, _), merged in self._roles.items()]
+    def merged(self) -> dict[str, list[dict[str, Any]]]:
+        """For each kind of group, one row for each group and format."""
+        return {
+            group: [merged.row(name) for (name, _), merged in found.items()] for group, found in self._groups.items()
+        }
 
 
 def layer_name(tensor: str) -> str:
@@ -78,3 +77,12 @@ def layer_name(tensor: str) -> str:
     parts = tensor.split(".")
     numbers = [i for i, part in enumerate(parts) if NUMBER.fullmatch(part)]
     return ".".join(parts[: numbers[0] + 1]) if numbers else role_of(tensor)
+
+
+def cell_name(tensor: str) -> str:
+    """Layer index and role, a line break between them: where a tensor stands in the map of layers × roles."""
+    layer = layer_of(tensor)
+    return f"{'' if layer is None else layer}\n{role_of(tensor)}"
+
+
+GROUPS: dict[str, Callable[[str], str]] = {"layers": layer_name, "roles": role_of, "cells": cell_name}

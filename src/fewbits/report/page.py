@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import base64
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from fewbits import metrics
 from fewbits.figures.libraries import libraries
-from fewbits.figures.script import json_script
 from fewbits.report import filters
 from fewbits.report.content import Content
+from fewbits.report.payload import pack
 
 if TYPE_CHECKING:
     import jinja2
 
 __all__ = ["render"]
 
-SCRIPTS = ("page.js", "charts.js", "table.js")
+SCRIPTS = (
+    "payload.js",
+    "state.js",
+    "words.js",
+    "accuracy.js",
+    "heat.js",
+    "table.js",
+    "tensor.js",
+    "compare.js",
+    "page.js",
+)
 # What the templates ask for; a run that another version wrote may lack some of it.
 FACTS = ("model", "uri", "revision", "files", "filter", "limit", "selection", "backend", "sample_rows", "seed",
          "arithmetic", "versions", "hashes", "machine", "created", "updated", "commands")  # fmt: skip
@@ -38,7 +49,7 @@ def render(content: Content) -> str:
         style=Markup(assets.joinpath("page.css").read_text(encoding="utf-8")),
         scripts=[Markup(assets.joinpath(name).read_text(encoding="utf-8")) for name in SCRIPTS],
         libraries=Markup(libraries()),
-        data=Markup(json_script(content.data)),
+        payload=base64.b64encode(pack(content.data)).decode("ascii"),
     )
 
 
