@@ -72,6 +72,9 @@ def merge(parts: Iterable[Sums]) -> dict[str, float]:
     """The sums of the union of disjoint parts, in the order given; `{}` for no parts."""
     total: dict[str, float] = {}
     for part in parts:
+        if not total:
+            total = dict(part)
+            continue
         for name, value in part.items():
             if name not in total:
                 total[name] = value

@@ -120,7 +120,7 @@ def collect(directories: Sequence[Path]) -> Content:
         "colors": {"heat": HEAT, "difference": DIFFERENCE},
         "tensors": _tensors({name: about[name] for name in tensors}),
         "runs": [_run(each, tensors, formats) for each in runs],
-        "specs": _specs(rankings[0], extremes),
+        "tensor_formats": _one_tensor(extremes),
     }
     return Content(runs, rankings[0], answer(rankings[0]), _notes(runs), data)
 
@@ -171,6 +171,7 @@ def _run(found: Run, tensors: Sequence[str], formats: Sequence[Row]) -> dict[str
         "model": found.facts.get("model", ""),
         "tensors": found.cells.dense({name: at for at, name in enumerate(tensors)}, columns),
         "groups": {name: _group(rows, columns) for name, rows in merged.items()},
+        "accuracy_bits": _accuracy(found.groups.everything.rows()),
     }
 
 
@@ -216,17 +217,17 @@ def _formats(rows: Sequence[Row]) -> list[dict[str, Any]]:
     return sorted(found.values(), key=lambda row: row["bits"])
 
 
-def _specs(ranking: Sequence[Row], extremes: Extremes) -> dict[str, Any]:
-    """Small pictures, for every metric; that of one tensor has no data, which the page supplies."""
+def _accuracy(ranking: Sequence[Row]) -> dict[str, Any]:
+    """Accuracy against bits of merged rows, for every metric."""
     everything = _table([{**row, "tensor": ALL, "shape": [int(row["weights"])]} for row in ranking])
-    found = {}
-    for name in NAMES:
-        one = draw("tensor_formats", _table(extremes.of(name)), name)
-        found[name] = {
-            "accuracy_bits": draw("accuracy_bits", everything, name),
-            "tensor_formats": {**one, "data": {"name": "table"}},
-        }
-    return found
+    return {name: draw("accuracy_bits", everything, name) for name in NAMES}
+
+
+def _one_tensor(extremes: Extremes) -> dict[str, Any]:
+    """One tensor in every format, for every metric; the page supplies the rows."""
+    return {
+        name: {**draw("tensor_formats", _table(extremes.of(name)), name), "data": {"name": "table"}} for name in NAMES
+    }
 
 
 def _table(rows: Sequence[Row]) -> polars.DataFrame:

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from fewbits import metrics
@@ -17,6 +18,7 @@ from fewbits.table.names import layer_of
 __all__ = ["ALL", "Groups", "Merged", "cell_name", "layer_name"]
 
 ALL = "(all)"
+CELLS = "cells"
 NUMBER = re.compile(r"[0-9]{1,9}")
 
 
@@ -28,13 +30,15 @@ class Merged:
     spec: str
     signal: dict[str, float] = field(default_factory=dict)
     error: dict[str, float] = field(default_factory=dict)
+    tensors: int = 0
     weights: int = 0
     bits: float = 0.0
 
     def add(self, record: Record, weights: int, signal: dict[str, float], error: dict[str, float]) -> None:
         """Take in a record whose sums stand for all of its weights."""
-        self.signal = metrics.merge([self.signal, signal])
-        self.error = metrics.merge([self.error, error])
+        self.signal = metrics.merge([self.signal, signal]) if self.tensors else signal
+        self.error = metrics.merge([self.error, error]) if self.tensors else error
+        self.tensors += 1
         self.weights += weights
         self.bits += record.bits * weights
 
@@ -59,17 +63,22 @@ class Groups:
             self.everything.add(record, record.format)
             weights = math.prod(record.shape)
             signal, error = scaled(record, weights)
-            for group, name_of in GROUPS.items():
-                name = name_of(record.tensor)
+            for group, name in _groups_of(record.tensor):
                 merged = self._groups[group].setdefault((name, record.spec), Merged(record.format, record.spec))
                 merged.add(record, weights, signal, error)
             yield record
 
     def merged(self) -> dict[str, list[dict[str, Any]]]:
-        """For each kind of group, one row for each group and format."""
+        """For each kind of group, one row for each group and format; a cell of one tensor is that tensor."""
         return {
-            group: [merged.row(name) for (name, _), merged in found.items()] for group, found in self._groups.items()
+            group: [merged.row(name) for (name, _), merged in found.items() if merged.tensors > 1 or group != CELLS]
+            for group, found in self._groups.items()
         }
+
+
+@lru_cache(maxsize=1 << 16)
+def _groups_of(tensor: str) -> tuple[tuple[str, str], ...]:
+    return tuple((group, name_of(tensor)) for group, name_of in GROUPS.items())
 
 
 def layer_name(tensor: str) -> str:
@@ -85,4 +94,4 @@ def cell_name(tensor: str) -> str:
     return f"{'' if layer is None else layer}\n{role_of(tensor)}"
 
 
-GROUPS: dict[str, Callable[[str], str]] = {"layers": layer_name, "roles": role_of, "cells": cell_name}
+GROUPS: dict[str, Callable[[str], str]] = {"layers": layer_name, "roles": role_of, CELLS: cell_name}

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -90,6 +90,9 @@ def record_at(place: Place) -> Record:
         return Record.from_json(file.read(place.length).decode())
 
 
+CELL = ("model", "tensor", "spec", "sampling", "backend", "encoder", "evidence")  # what two records may have in common
+
+
 def current(directory: Path) -> Iterator[Record]:
     """The records that count, by tensor, formats in order of first appearance; of two for one cell the later one.
 
@@ -98,21 +101,27 @@ def current(directory: Path) -> Iterator[Record]:
     cells: dict[tuple[object, ...], tuple[float, Place, object]] = {}
     order: dict[object, int] = {}
     newest: dict[tuple[object, ...], tuple[float, object]] = {}
+    same: dict[object, object] = {}  # one copy of each text: there are few, a thousand times over
     for path in record_files(directory):
         for place, data in lines(path):
             spec, time, identity = data.get("spec"), written(data), data.get("identity")
-            cell = tuple(data.get(k) for k in ("model", "tensor", "spec", "sampling", "backend", "encoder", "evidence"))
+            cell = tuple(same.setdefault(value, value) for value in map(data.get, CELL))
+            identity = same.setdefault(identity, identity)
             order.setdefault(spec, len(order))
             if cell not in cells or cells[cell][0] <= time:
                 cells[cell] = (time, place, identity)
             if cell[:2] not in newest or newest[cell[:2]][0] <= time:
                 newest[cell[:2]] = (time, identity)
     cells = {cell: found for cell, found in cells.items() if found[2] == newest[cell[:2]][1]}
-    for cell in sorted(cells, key=lambda c: (str(c[0]), str(c[1]), order[c[2]], *map(str, c[3:]))):
-        try:
-            yield record_at(cells[cell][1])
-        except DataError:
-            continue
+    with ExitStack() as files:
+        opened = {path: files.enter_context(path.open("rb")) for path in {found[1].path for found in cells.values()}}
+        for cell in sorted(cells, key=lambda c: (str(c[0]), str(c[1]), order[c[2]], *map(str, c[3:]))):
+            place = cells[cell][1]
+            opened[place.path].seek(place.start)
+            try:
+                yield Record.from_json(opened[place.path].read(place.length).decode())
+            except DataError:
+                continue
 
 
 def written(data: Mapping[str, object]) -> float:
