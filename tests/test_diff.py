@@ -14,6 +14,7 @@ import ml_dtypes
 import numpy as np
 import polars
 import pytest
+import vl_convert
 
 import weights
 from checkpoints import safetensors
@@ -632,8 +633,8 @@ def test_methods_are_drawn_with_the_bound_at_their_bits() -> None:
     )
     chart = draw("methods", table)
     exact, first, second = chart["data"]["values"]
-    assert [row["method"].split()[0] for row in (exact, first, second)] == ["copy", "a", "b"]
-    assert exact["method"].endswith("exact")
+    assert [row["method"] for row in (exact, first, second)] == ["copy, 16 bits, exact", "a, 5 bits", "b, 4 bits"]
+    assert ">copy, 16 bits, exact<" in vl_convert.vegalite_to_svg(json.dumps(chart))
     assert exact["sqnr_db"] is first["mse_bound"] is None
     assert second["mse_bound"] == pytest.approx(1e-4)
     assert second["sqnr_db_bound"] == pytest.approx(26.0206, abs=1e-4)

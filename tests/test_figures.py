@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,16 @@ import pytest
 import vl_convert
 
 import canned
+from canned import gallery
 from fewbits import figures, metrics, table
 from fewbits.errors import FewbitsError, UnknownName, UsageError
+from fewbits.figures import style
 from fewbits.figures.axes import axis_of
 from fewbits.figures.front import front
 from fewbits.figures.labels import CHARACTER, HEIGHT, place
+from fewbits.figures.palette import ON_COLOUR
 from fewbits.figures.pixels import Pixels
 from fewbits.figures.rows import natural
-from fewbits.scan import Summary
 
 METRICS = [metric.name for metric in metrics.METRICS]
 MEASURED = [n for n, figure in figures.FIGURES.items() if figure.metric and set(figure.needs) <= set(table.COLUMNS)]
@@ -33,15 +36,12 @@ def measurements() -> polars.DataFrame:
 
 @pytest.fixture(scope="module")
 def merged() -> polars.DataFrame:
-    return summary(canned.records(canned.tensors(2)))
+    return gallery.summary(canned.records(canned.tensors(2)))
 
 
-def summary(records: list[table.Record]) -> polars.DataFrame:
-    found = Summary()
-    for record in records:
-        found.add(record, record.format)
-    rows = [{**row, "tensor": "(all)", "shape": [1]} for row in found.rows()]
-    return polars.DataFrame(rows, infer_schema_length=None)
+@pytest.fixture(scope="module")
+def shown() -> dict[str, polars.DataFrame]:
+    return gallery.tables()
 
 
 def tables(name: str, measurements: polars.DataFrame, merged: polars.DataFrame) -> polars.DataFrame:
@@ -51,6 +51,73 @@ def tables(name: str, measurements: polars.DataFrame, merged: polars.DataFrame) 
 def drawn(spec: dict[str, Any]) -> str:
     """What the chart looks like as SVG; an expression that Vega does not understand is an error here."""
     return str(vl_convert.vegalite_to_svg(json.dumps(spec, allow_nan=False)))
+
+
+def test_every_figure_has_a_canned_table_and_a_picture(shown: dict[str, polars.DataFrame]) -> None:
+    """A figure that is new fails here until it has both: `python tools/gallery.py` draws the picture."""
+    import gallery as page  # tools/gallery.py
+
+    assert set(shown) == set(figures.FIGURES)
+    assert page.main(["--check"]) == 0
+
+
+@pytest.mark.parametrize("name", figures.FIGURES)
+def test_canned_tables_are_drawn(name: str, shown: dict[str, polars.DataFrame]) -> None:
+    """Valid, pure, and the same from the needed columns alone; every axis of numbers has a title."""
+    import altair
+
+    figure, whole = figures.FIGURES[name], shown[name]
+    before = whole.clone()
+    spec = figures.draw(name, whole)
+    altair.Chart.from_dict(spec, validate=True)
+    needed = [*figure.needs, *(["sqnr_db"] * figure.metric)]
+    assert figures.draw(name, whole.select(needed)) == spec
+    assert whole.equals(before)
+    assert "NaN" not in drawn(spec)
+    for channels in axes(spec):
+        assert any(channel.get("title") for channel in channels), channels
+
+
+def axes(part: Any) -> list[list[dict[str, Any]]]:
+    """For each view in a chart and each of its axes of numbers, the channels of its layers that share the axis."""
+    if isinstance(part, list):
+        return [axis for each in part for axis in axes(each)]
+    if not isinstance(part, dict):
+        return []
+    if "mark" not in part and "layer" not in part:
+        return [axis for key, value in part.items() if key != "data" for axis in axes(value)]
+    layers = [layer.get("encoding", {}) for layer in part.get("layer", [part])]
+    both = [[layer[name] for layer in layers if name in layer] for name in ("x", "y")]
+    found = [[c for c in own if c.get("type") == "quantitative" and c.get("axis", True)] for own in both]
+    return [own for own in found if own]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("name", figures.FIGURES)
+def test_texts_are_readable(name: str, theme: str, shown: dict[str, polars.DataFrame]) -> None:
+    """WCAG AA, 4.5 to 1: on the ground, or on a cell's colour (there ON_COLOUR, or what the heat map chose, checked in the browser)."""
+    spec = figures.draw(name, shown[name])
+    svg = drawn(style.dark(spec) if theme == "dark" else spec)
+    ground = style.DARK_GROUND if theme == "dark" else style.GROUND
+    on_cells = {ON_COLOUR, "white", "#14171a"} if name in ("heat_map", "fit_map", "bit_layout") else set()
+    texts = re.findall(r"<text([^>]*)>([^<]+)<", svg)
+    assert texts
+    for attributes, text in texts:
+        fill = re.search(r'fill="([^"]+)"', attributes)
+        assert fill, (text, attributes)
+        assert fill[1] in on_cells | {"transparent"} or contrast(fill[1], ground) >= 4.5, (text, fill[1])
+
+
+def contrast(color: str, ground: str) -> float:
+    """The ratio of WCAG 2 between two colours #rrggbb."""
+    light, dark = sorted((luminance(color), luminance(ground)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def luminance(color: str) -> float:
+    parts = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 @pytest.mark.parametrize("name", MEASURED)

@@ -11,10 +11,10 @@ __all__ = ["decades"]
 MOST = 13  # labels on an axis
 
 
-def decades(low: float, high: float, *, percent: bool = False) -> dict[str, Any]:
-    """Properties of an axis from low to high, both positive; `percent` labels 0.01 as 1 %."""
+def decades(low: float, high: float, *, percent: bool = False, most: int = MOST) -> dict[str, Any]:
+    """Properties of an axis from low to high, both positive, with at most so many labels; `percent` labels 0.01 as 1 %."""
     first, last = math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9)
-    step = 1 if last - first < MOST else next((s for s in (2, 5, 10, 20, 50) if (last - first) / s < MOST), 100)
+    step = next((s for s in (1, 2, 5, 10, 20, 50) if (last - first) / s < most), 100)
     exponents = [e for e in range(first, last + 1) if e % step == 0]
     words = {f"{10.0**e:.0e}".replace("e-0", "e-").replace("e+0", "e+"): _word(e, percent) for e in exponents}
     return {

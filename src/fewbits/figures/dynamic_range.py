@@ -97,7 +97,7 @@ def dynamic_range(table: polars.DataFrame, /) -> Spec:
         "type": "quantitative",
         "scale": {"type": "log", "reverse": True, "nice": False, "domain": list(finest)},
         "title": "distance from 1 to the next larger value (right is finer)",
-        "axis": decades(*finest),
+        "axis": decades(*finest, most=6),
     }
     bare = {**y, "axis": None}
     right = styled(

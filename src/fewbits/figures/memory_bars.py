@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fewbits.figures.panels import beside, heading
 from fewbits.figures.registry import Spec, register
 from fewbits.figures.rows import chart_rows
-from fewbits.figures.style import ACCENT, INK, MUTED, styled
+from fewbits.figures.style import ACCENT, GROUND, INK, MUTED, styled
 
 if TYPE_CHECKING:
     import polars
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["memory_bars"]
 
 NEEDS = ("model", "format", "bits", "gib", "gpu", "capacity", "fit")
+CAPACITY = 13  # pixels that the memory of GPUs takes above the bars
 
 
 @register("Memory of the weights", NEEDS, metric=False)
@@ -86,10 +87,16 @@ def _panel(model: str, rows: list[dict[str, Any]], formats: list[str], capacitie
             "mark": {"type": "text", "baseline": "bottom", "dy": -3, "fontSize": 10, "color": MUTED, "aria": False},
             "encoding": {"x": {**x, "field": "capacity"}, "y": {"value": 0}, "text": {"field": "says"}},
         },
-        {
-            "name": "values",
-            "mark": {"type": "text", "align": "left", "dx": 4, "fontSize": 10.5, "color": INK, "aria": False},
-            "encoding": {"x": x, "y": y, "text": {"field": "says"}},
-        },
+        *(
+            {
+                "name": name,
+                "mark": {"type": "text", "align": "left", "dx": 4, "fontSize": 10.5, "aria": False, **colours},
+                "encoding": {"x": x, "y": y, "text": {"field": "says"}},
+            }
+            # Where a line would run through a number, it stops around it.
+            for name, colours in (("halos", {"stroke": GROUND, "strokeWidth": 4}), ("values", {"color": INK}))
+        ),
     ]
-    return styled(bars, layers, width=720 if wide else 330, height={"step": 19}, title={**heading(model), "offset": 14})
+    offset = 14 if named else 14 + CAPACITY  # titles of panels stand in line
+    title = {**heading(model), "offset": offset}
+    return styled(bars, layers, width=720 if wide else 330, height={"step": 19}, title=title)

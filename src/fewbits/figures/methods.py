@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from fewbits.figures.axes import axis_of
 from fewbits.figures.registry import Spec, register
-from fewbits.figures.style import ACCENT, CONFIG, INK, LINE, SCHEMA
+from fewbits.figures.style import ACCENT, CONFIG, INK, LINE, SCHEMA, headed
 
 if TYPE_CHECKING:
     import polars
@@ -35,10 +36,8 @@ def methods(table: polars.DataFrame, metric: str = "sqnr_db", /) -> Spec:
     rows.sort(key=lambda row: (row["mse"], row["bits"]))
     panels = [_panel(rows, "mse", "MSE (lower is better)", "log", first=True)]
     panels.append(_panel(rows, "sqnr_db", "SQNR, dB (higher is better)", "linear", first=False))
-    title = {
-        "text": "Error of methods",
-        "subtitle": "black ticks: Gaussian bound at the method's bits",
-        "anchor": "start",
+    title = headed("Error of methods", "ticks: the bound of a Gaussian source at the method's bits") | {
+        "frame": "bounds"
     }
     return {"$schema": SCHEMA, "config": CONFIG, "title": title, "data": {"values": rows}, "hconcat": panels}
 
@@ -48,7 +47,7 @@ def _row(row: dict[str, Any]) -> dict[str, Any]:
     exact = row["mse"] == 0
     known = not exact and gap is not None and sqnr is not None
     return {
-        "method": f"{row['format']}   {row['bits']:.4g} bits" + (", exact" if exact else ""),
+        "method": f"{row['format']}, {row['bits']:.4g} bits" + (", exact" if exact else ""),
         "bits": row["bits"],
         "mse": row["mse"],
         "sqnr_db": None if exact else sqnr,
@@ -69,13 +68,14 @@ def _panel(rows: list[dict[str, Any]], field: str, title: str, scale: str, *, fi
         "axis": {
             "domain": False,
             "ticks": False,
-            "format": ".0e" if scale == "log" else "d",
             "tickCount": 4,
             "gridColor": LINE,
+            **(axis_of("mse").labels((domain[0], domain[1])) if scale == "log" else {"format": "d"}),
         },
     }
     axis = {"labelLimit": 360, "labelPadding": 6, "domain": False, "ticks": False, "title": None} if first else None
-    y = {"field": "method", "type": "nominal", "sort": [row["method"] for row in rows], "axis": axis}
+    order = [row["method"] for row in rows]  # the whole domain: exact methods have a line and no bar
+    y = {"field": "method", "type": "nominal", "sort": None, "scale": {"domain": order}, "axis": axis}
     bar = {"type": "bar", "color": ACCENT, "height": {"band": 0.6}}
     bars = {
         "name": f"{field}_bars",

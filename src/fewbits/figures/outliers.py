@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fewbits.figures.channels import number
+from fewbits.figures.decades import decades
 from fewbits.figures.registry import Spec, register
 from fewbits.figures.style import ACCENT, MUTED, headed, styled
 
@@ -26,12 +27,13 @@ def outliers(table: polars.DataFrame, /) -> Spec:
     far = max([row["deviations"] for row in rows], default=1.0)
     x = number("deviations", "distance from the mean, in standard deviations", (0, far or 1.0), format="~r")
     text = "share of values at least as far (logarithmic)"
+    share = {"log": True, **decades(*ends, percent=True, most=9)}
     layers: list[Spec] = [
         {
             "name": "normal",
             "transform": [{"filter": f"datum.normal >= {ends[0]}"}],
             "mark": {"type": "line", "color": MUTED, "strokeDash": [5, 3], "strokeWidth": 1.5},
-            "encoding": {"x": x, "y": number("normal", text, ends, log=True, format=".0e")},
+            "encoding": {"x": x, "y": number("normal", text, ends, **share)},
         },
         {
             "name": "tensor",
@@ -39,7 +41,7 @@ def outliers(table: polars.DataFrame, /) -> Spec:
             "mark": {"type": "line", "color": ACCENT, "strokeWidth": 2},
             "encoding": {
                 "x": x,
-                "y": number("share", text, ends, log=True, format=".0e"),
+                "y": number("share", text, ends, **share),
                 "tooltip": [
                     {"field": "deviations", "type": "quantitative", "format": ".3~g"},
                     {"field": "share", "type": "quantitative", "format": ".3~g"},

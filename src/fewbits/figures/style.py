@@ -14,6 +14,7 @@ __all__ = [
     "DIFFERENCE",
     "EMPTY",
     "FONT",
+    "GROUND",
     "HEAT",
     "INK",
     "LINE",
@@ -29,7 +30,7 @@ __all__ = [
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 FONT = "Helvetica Neue, Arial, Liberation Sans, sans-serif"
-INK, MUTED, LINE, EMPTY = "#1a1d21", "#5b636d", "#dfe3e8", "#e4e7eb"
+INK, MUTED, LINE, EMPTY, GROUND = "#1a1d21", "#5b636d", "#dfe3e8", "#e4e7eb", "#ffffff"
 ACCENT, OTHER = "#0b62c4", "#8a929c"
 
 # Worst to best: lightness grows evenly, so it reads without colour vision and in print.
@@ -50,6 +51,7 @@ DARK = {
     MUTED: "#a2abb5",
     LINE: "#363c44",
     EMPTY: "#2b3036",
+    GROUND: DARK_GROUND,
     OTHER: "#7d8690",
     **dict(zip(DENSITY, ("#1d3a5c", "#2f74b8", "#7fb8ea", "#e6f2ff"), strict=True)),
     **dict(zip(SERIES, ("#5aa2f5", "#e2de33", "#bf5995", "#8f9a24", "#5f72ec", "#47e8f7", "#e99e94"), strict=True)),
@@ -63,6 +65,8 @@ CONFIG = {
     "padding": 8,
     "axis": {**_LABEL, **_LINE},
     "legend": {**_LABEL, "titlePadding": 6},
+    "title": {"color": INK, "subtitleColor": MUTED},
+    "text": {"color": INK},
     "view": {"stroke": None},
 }
 

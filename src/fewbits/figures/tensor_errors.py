@@ -9,7 +9,7 @@ from fewbits.figures.axes import Axis, axis_of
 from fewbits.figures.front import goodness
 from fewbits.figures.registry import Spec, register
 from fewbits.figures.rows import chart_rows
-from fewbits.figures.style import ACCENT, MUTED, styled
+from fewbits.figures.style import INK, SERIES, styled
 
 if TYPE_CHECKING:
     import polars
@@ -19,7 +19,6 @@ __all__ = ["tensor_errors"]
 NEEDS = ("tensor", "shape", "format", "spec", "bits", "flags")
 MOST = 60  # tensors that are drawn
 LEAST = 6.0  # decibels that the axis spans, so that tensors that are alike look alike
-SERIES = [ACCENT, "#d9744f", "#3aa57f", "#8a5bb0", "#b08a00", MUTED]
 
 
 @register("Tensors by their error", NEEDS)
@@ -87,7 +86,12 @@ def tensor_errors(table: polars.DataFrame, metric: str = "sqnr_db", /) -> Spec:
         {"calculate": "datum.tensor + ', ' + datum.format + ': ' + datum.says", "as": "spoken"},
         {"calculate": f"({axis.exact}) ? {edge!r} : {axis.position}", "as": "at"},
     ]
-    title = {"text": (formats[0] if len(formats) == 1 else "") + left_out, "anchor": "start", "fontSize": 13}
+    title = {
+        "text": (formats[0] if len(formats) == 1 else "") + left_out,
+        "anchor": "start",
+        "fontSize": 13,
+        "color": INK,
+    }
     layers = [{"name": "points", "mark": points, "encoding": encoding}]
     return styled(rows, layers, transform=transform, title=title, width=520, height={"step": 15})
 

@@ -36,7 +36,7 @@ def tensor_formats(table: polars.DataFrame, metric: str = "sqnr_db", /, *, tenso
         "type": "nominal",
         "sort": formats_by_bits(everything),
         "title": None,
-        "axis": {"labelLimit": 200, "domain": False, "ticks": False, "labelPadding": 6},
+        "axis": {"labelLimit": 200, "domain": False, "ticks": False, "labelPadding": 10},
     }
     x = {
         "field": "at",
