@@ -48,6 +48,31 @@ def test_readme_comparison(shown: str, printed: str, same: bool) -> None:
     assert run_tool("-c", code).stdout.strip() == str(same)
 
 
+@pytest.mark.parametrize(
+    ("made", "same"),
+    [
+        ('<path d="M10,20L30,40"/><text>6</text>', True),
+        ('<path d="M10.4,20L29,42"/><text>6</text>', True),  # fonts of another machine
+        ('<path d="M10,20L30,48"/><text>6</text>', False),
+        ('<path d="M10,20L30,40L30,40"/><text>6</text>', False),
+        ('<path d="M10,20L30,40"/><text>six</text>', False),
+    ],
+)
+def test_readme_pictures_are_compared(made: str, same: bool, tmp_path: Path) -> None:
+    (tmp_path / "a.svg").write_text('<path d="M10,20L30,40"/><text>6</text>')
+    (tmp_path / "b.svg").write_text(made)
+    code = f"import sys; sys.path.insert(0, 'tools'); import readme; from pathlib import Path; folder = Path({str(tmp_path)!r}); "
+    code += "print(readme.same(folder / 'a.svg', folder / 'b.svg'), readme.same(folder / 'none.svg', folder / 'b.svg'))"
+    assert run_tool("-c", code).stdout.split() == [str(same), "False"]
+
+
+def test_two_pictures_of_the_readme_are_made_by_its_commands() -> None:
+    text = (ROOT / "README.md").read_text()
+    for name in ("number-line.svg", "staircase.svg"):
+        assert re.search(rf"^\$ fewbits .* -o {name}$", text, re.MULTILINE)
+        assert f"](docs/images/{name})" in text
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_python_sessions_run(page: Path) -> None:
     blocks = re.findall(r"^```python\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)

@@ -7,8 +7,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+import polars
+
 from fewbits import figures
-from fewbits.report.content import collect
+from fewbits.run import current
+from fewbits.scan import Summary
 
 FORMATS = "bfp2 q2_k q3_k nf4-dq iq4_xs mxfp4 int4-g128 nvfp4 nvfp4-46 bfp4 q4_0 q4_k q5_k mxfp6-e2m3 q6_k mxfp8-e4m3-rceil bfp8 q8_0"
 PICTURE = Path(__file__).parents[1] / "docs" / "images" / "accuracy-bits.svg"
@@ -20,9 +23,11 @@ def main() -> None:
         run = Path(folder) / "run"
         formats = [option for name in FORMATS.split() for option in ("-f", name)]
         subprocess.run([sys.executable, "-m", "fewbits", "scan", "sample", *formats, "-q", "-o", run], check=True)
-        chart = collect(run).data["specs"]["sqnr_db"]["accuracy_bits"]
+        found = Summary()
+        for record in current(run):
+            found.add(record, record.format)
         PICTURE.parent.mkdir(exist_ok=True)
-        figures.save(chart, PICTURE)
+        figures.save(figures.accuracy_bits(polars.DataFrame(found.rows(), infer_schema_length=None)), PICTURE)
         print(PICTURE)
 
 

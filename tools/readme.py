@@ -2,9 +2,10 @@
 
 A session is a fenced block marked `console`: a line `$ fewbits …` and below it the output. In the README `…` stands for
 anything within a line, and a line that is only `…` for any number of lines (times, rates, rows left out).
+A picture of the README that has the name of a file that a session writes is that file.
 
     python tools/readme.py --check    differences, exit code 1
-    python tools/readme.py            writes the output of sessions that differ; put `…` where it varies
+    python tools/readme.py            writes the output and pictures of sessions that differ; put `…` where it varies
 """
 
 from __future__ import annotations
@@ -22,8 +23,13 @@ from pathlib import Path
 
 README = Path(__file__).parents[1] / "README.md"
 WIDTH = 100
+SHIFT = (
+    3.0  # pixels that something in a picture may be moved by: texts are as wide as the fonts of the machine make them
+)
 SESSION = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"^\$ (.+)\n", re.MULTILINE)
+PICTURE = re.compile(r"!\[[^]]*\]\((docs/images/[^)]+\.svg)\)")
+NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,24 @@ def matches(shown: str, printed: str) -> bool:
     return re.fullmatch(pattern, printed) is not None
 
 
+def pictures(text: str, folder: Path) -> Iterator[tuple[Path, Path]]:
+    """(picture of the README, the file of the same name that a session wrote into `folder`)."""
+    for name in PICTURE.findall(text):
+        shown = README.parent / name
+        if (folder / shown.name).exists():
+            yield shown, folder / shown.name
+
+
+def same(shown: Path, made: Path) -> bool:
+    """Whether two SVG files are one picture: the same but for positions, and those not moved by more than `SHIFT`."""
+    if not shown.exists():
+        return False
+    old, new = shown.read_text(), made.read_text()
+    if NUMBER.split(old) != NUMBER.split(new):
+        return False
+    return all(abs(float(a) - float(b)) <= SHIFT for a, b in zip(NUMBER.findall(old), NUMBER.findall(new), strict=True))
+
+
 def main(arguments: list[str]) -> int:
     """Exit code: 0 when every session is current or was written, 1 when --check found a difference."""
     check = "--check" in arguments
@@ -81,11 +105,17 @@ def main(arguments: list[str]) -> int:
                 shown, new = step.shown.splitlines(), printed.splitlines()
                 print(*difflib.unified_diff(shown, new, "README.md", step.command, lineterm=""), sep="\n")
             page = page.replace(f"$ {step.command}\n{step.shown}", f"$ {step.command}\n{printed}")
+        for shown, made in pictures(page, Path(folder)):
+            if not same(shown, made):
+                stale += 1
+                print(f"{shown.name} is not what the README's command draws")
+                if not check:
+                    shown.write_bytes(made.read_bytes())
     if check:
-        print(f"README.md: {stale} sessions differ" if stale else "README.md is current")
+        print(f"README.md: {stale} sessions or pictures differ" if stale else "README.md is current")
         return 1 if stale else 0
     README.write_text(page)
-    print(f"README.md: {stale} sessions written")
+    print(f"README.md: {stale} sessions or pictures written")
     return 0
 
 
