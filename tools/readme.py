@@ -105,12 +105,12 @@ def main(arguments: list[str]) -> int:
                 shown, new = step.shown.splitlines(), printed.splitlines()
                 print(*difflib.unified_diff(shown, new, "README.md", step.command, lineterm=""), sep="\n")
             page = page.replace(f"$ {step.command}\n{step.shown}", f"$ {step.command}\n{printed}")
-        for shown, made in pictures(page, Path(folder)):
-            if not same(shown, made):
+        for picture, made in pictures(page, Path(folder)):
+            if not same(picture, made):
                 stale += 1
-                print(f"{shown.name} is not what the README's command draws")
+                print(f"{picture.name} is not what the README's command draws")
                 if not check:
-                    shown.write_bytes(made.read_bytes())
+                    picture.write_bytes(made.read_bytes())
     if check:
         print(f"README.md: {stale} sessions or pictures differ" if stale else "README.md is current")
         return 1 if stale else 0
