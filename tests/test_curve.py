@@ -173,6 +173,29 @@ def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest
     assert run(["curve", "-o", "a.gif"]) == 2
 
 
+def test_rows_of_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The numbers of the picture: --json and --csv - alone on stdout and without a picture, a file beside one."""
+    monkeypatch.chdir(tmp_path)
+    common = ["curve", "-f", "bfp4", "--rand-samples", "3", "--points", "11"]
+    assert run([*common, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert rows == curve.curve(catalog.resolve(["bfp4"]), points=11, samples=3)
+    assert not list(tmp_path.iterdir())
+    assert run([*common, "--csv", "-"]) == 0
+    table = capsys.readouterr().out
+    assert [float(row["y"]) for row in csv.DictReader(table.splitlines())] == [row["y"] for row in rows]
+    assert run([*common, "--csv", "a.csv", "--json", "-o", "a.svg"]) == 0
+    assert json.loads(capsys.readouterr().out) == rows
+    assert (tmp_path / "a.csv").read_text() == table
+    assert (tmp_path / "a.svg").exists()
+    assert run([*common, "-o", "a.parquet"]) == 0
+    assert polars.read_parquet(tmp_path / "a.parquet").to_dicts() == rows
+    assert run([*common, "--json", "--csv", "-"]) == 2
+    assert run([*common, "--json", "--show"]) == 2
+
+
 def test_tensors_that_fail_are_warnings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

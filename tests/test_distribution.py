@@ -17,7 +17,7 @@ from canned import pictures as canned
 from fewbits import catalog, figures
 from fewbits.cli import run
 from fewbits.passes import reconstructions
-from fewbits.pictures.distribution import distribution, levels
+from fewbits.pictures.distribution import COLUMNS, distribution, levels
 from fewbits.plan import plan
 from test_curve import held
 
@@ -129,6 +129,31 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert done[0].endswith("encoder.layer.5.output.dense.weight.nvfp4.png")
     assert done[1] == "1 picture of 1 tensor"
     assert Path(done[0]).stat().st_size > 20_000
+
+
+def test_rows_of_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The numbers of all six views; each row has the columns of its view and no other."""
+    monkeypatch.chdir(tmp_path)
+    common = ["histogram", "sample", "encoder.layer.5.output", "-f", "bfp4", "--sample", "9"]
+    assert run([*common, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert not (tmp_path / "plots").exists()
+    by_figure = {name: [row for row in rows if row["figure"] == name] for name in canned.tables()}
+    assert all(list(row) == list(COLUMNS) for row in rows)
+    for name, own in by_figure.items():
+        if own:
+            kept = {column for column in COLUMNS[6:] if any(row[column] is not None for row in own)}
+            assert kept == set(figures.FIGURES[name].needs), name
+    counted = sum(row["original"] for row in by_figure["value_histogram"])
+    assert counted == 384 * 1536 == sum(row["count"] for row in by_figure["reconstruction_density"])
+    assert sum(row["blocks"] for row in by_figure["block_amax"]) == 384 * 1536 // 16
+    assert {(row["format"], row["spec"], row["bits"]) for row in rows} == {("bfp4", "s4@16-align:e8m0", 4.5)}
+    assert run([*common, "--csv", "a.csv", "-o", "p", "--kind", "json"]) == 0
+    assert len((tmp_path / "a.csv").read_text().splitlines()) == 1 + len(rows)
+    (picture,) = (tmp_path / "p").iterdir()
+    assert "vega-lite" in json.loads(picture.read_text())["$schema"]
 
 
 def test_pictures_of_odd_tensors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import json
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,7 @@ from fewbits.cli import run
 from fewbits.cli.tensor_pictures import Slugs
 from fewbits.measurement import measure_tensor
 from fewbits.pictures.blocks import least_places
-from fewbits.pictures.transfer import context, sweep, transfer
+from fewbits.pictures.transfer import COLUMNS, context, sweep, transfer
 from test_curve import held
 
 RANDOM = np.random.default_rng(5)
@@ -92,8 +94,6 @@ def test_constant_and_empty_tensors() -> None:
 
 
 def test_the_legend_has_the_mae_and_names_are_text() -> None:
-    import json
-
     table = canned.tables()["transfer"]
     svg = vl_convert.vegalite_to_svg(json.dumps(figures.draw("transfer", table, label="BFP4 output")))
     assert ">mxfp4: MAE 3.20e-03<" in svg
@@ -117,6 +117,36 @@ def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest
     path = "plots/visualize_quantization_error/encoder.layer.5.output.dense.weight.png"
     assert capsys.readouterr().out == f"{path}\n1 picture of 1 tensor\n"
     assert (tmp_path / path).read_bytes().startswith(b"\x89PNG")
+
+
+def test_rows_of_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The points of all tensors as they come; the same whatever --jobs is; without a picture where stdout is for programs."""
+    monkeypatch.chdir(tmp_path)
+    np.savez("m.npz", **{"a.weight": W, "b.weight": np.zeros((0, 8), np.float32), "c.weight": 2 * W})
+    common = ["transfer", "m.npz", "-f", "mxfp4", "-f", "bfp4", "--points", "5"]
+    assert run([*common, "--json", "--jobs", "2"]) == 0
+    done = capsys.readouterr()
+    rows = json.loads(done.out)
+    assert "b.weight: empty" in done.err
+    assert [list(row) for row in rows] == [list(COLUMNS)] * 20
+    wanted = [
+        transfer(held(w, name), catalog.resolve(["mxfp4", "bfp4"]), points=5)
+        for name, w in (("a.weight", W), ("c.weight", 2 * W))
+    ]
+    assert rows == [row for own in wanted for row in own]
+    assert not (tmp_path / "plots").exists()
+    assert run([*common, "--csv", "a.csv", "--kind", "svg", "-o", "p"]) == 0
+    assert capsys.readouterr().out.endswith("2 pictures of 3 tensors\n")
+    found = list(csv.DictReader((tmp_path / "a.csv").read_text().splitlines()))
+    assert [(row["tensor"], float(row["y"])) for row in found] == [(row["tensor"], row["y"]) for row in rows]
+    assert run(["transfer", "m.npz", "b.weight", "--csv", "b.csv"]) == 1
+    assert not (tmp_path / "b.csv").exists()
+    capsys.readouterr()
+    assert run(["transfer", "m.npz", "b.weight", "--json"]) == 1
+    assert capsys.readouterr().out == ""
+    assert run([*common, "--json", "--show"]) == 2
 
 
 def test_failing_tensors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

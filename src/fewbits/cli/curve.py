@@ -7,12 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
-from fewbits.cli.options import CacheDir, Revision
+from fewbits.cli.options import CacheDir, Csv, Json, Revision
 from fewbits.cli.tensor_pictures import Dark, Formats, Names, Show
 
 __all__ = ["curve"]
 
 PATH = Path("plots/compare_reconstr_error_synth_data.png")
+NUMBERS = (".csv", ".parquet")  # .json is the picture's
 
 
 def curve(
@@ -37,16 +38,20 @@ def curve(
     tensors_file: Names = None,
     revision: Revision = None,
     cache_dir: CacheDir = None,
+    json: Json = False,
+    csv: Csv = None,
     output: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             "-o",
             "--out",
             "--output",
             metavar="FILE",
-            help="The picture: .png, .svg, .pdf, .html, .json (Vega-Lite); .csv has its numbers.",
+            help="The picture: .png, .svg, .pdf, .html, .json (Vega-Lite); .csv and .parquet have its numbers. "
+            f"Default: {PATH}, with --json or --csv - none.",
+            show_default=False,
         ),
-    ] = PATH,
+    ] = None,
     show: Show = False,
     dark: Dark = False,
 ) -> None:
@@ -65,16 +70,24 @@ def curve(
     fewbits curve
     fewbits curve -f mxfp4 -f nvfp4 -o staircase.html --show
     fewbits curve sample encoder.layer.5 -f bfp4 -o real.svg
+    fewbits curve -f mxfp4 --csv curve.csv -o curve.png
     """  # fmt: skip
     from fewbits import catalog
+    from fewbits.cli import outputs
     from fewbits.cli.tensor_pictures import picture, show_in_browser
     from fewbits.errors import UsageError
     from fewbits.figures import KINDS
     from fewbits.pictures import curve as library
 
-    kind = output.suffix.lower()
-    if kind not in (*KINDS, ".csv"):
-        raise UsageError(f"-o '{output}': the suffix says the kind of file, one of {', '.join((*KINDS, '.csv'))}")
+    outputs.check(json, csv)
+    machine = outputs.machine_readable(json, csv)
+    if output is None and not machine:
+        output = PATH
+    kind = output.suffix.lower() if output else ""
+    if output and kind not in (*KINDS, *NUMBERS):
+        raise UsageError(f"-o '{output}': the suffix says the kind of file, one of {', '.join((*KINDS, *NUMBERS))}")
+    if show and output is None:
+        raise UsageError("--show with --json or --csv -: there is no picture, give -o FILE")
     if tensors_file and not model:
         raise UsageError("--tensors-file names tensors of a MODEL, and none is given")
     chosen = catalog.resolve(list(formats or library.DEFAULT))
@@ -89,20 +102,20 @@ def curve(
         rows += _lines(found, names, points, samples, seed)
     import polars
 
+    from fewbits.cli.terminal import printable
     from fewbits.figures import draw
 
     note = f"seed {seed}, means over {samples} blocks"
     spec = draw("staircase", polars.DataFrame(rows, infer_schema_length=None), note=note)
-    if kind != ".csv":
-        picture(spec, output, dark=dark, show=show)
-        return
-    from fewbits.cli.terminal import printable
-    from fewbits.table.files import write
-
-    write(rows, output, library.COLUMNS)
-    typer.echo(printable(str(output)))
-    if show:
-        show_in_browser(spec, output)
+    kept = output if kind in NUMBERS else None
+    outputs.emit(rows, library.COLUMNS, json=json, csv=csv, output=kept)
+    if output and not kept:
+        picture(spec, output, dark=dark, show=show, told=not machine)
+    elif output:
+        if not machine:
+            typer.echo(printable(str(output)))
+        if show:
+            show_in_browser(spec, output)
 
 
 def _opened(model: str, query: str, names: str | None, revision: str | None, cache_dir: Path | None) -> Any:

@@ -13,7 +13,7 @@ from fewbits.errors import UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["check", "emit", "machine_readable", "refuse_empty"]
+__all__ = ["check", "emit", "finite", "machine_readable", "refuse_empty", "stdout"]
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -51,16 +51,16 @@ def emit(
     """Write rows where the options say; `show` draws them on the terminal unless stdout is for programs."""
     from fewbits.table.files import atomic, write, write_csv, write_json
 
-    rows = [{name: _number(value) for name, value in row.items()} for row in rows]
+    rows = finite(rows)
     if output is not None:
         write(rows, output, columns)
     if csv is not None and csv != "-":
         with atomic(Path(csv)) as file:
             write_csv(rows, file, columns)
     if json:
-        write_json(rows, _stdout(), columns)
+        write_json(rows, stdout(), columns)
     elif csv == "-":
-        write_csv(rows, _stdout(), columns, escaped=True)
+        write_csv(rows, stdout(), columns, escaped=True)
     elif show:
         from fewbits.cli.terminal import console
 
@@ -68,11 +68,16 @@ def emit(
     sys.stdout.flush()
 
 
-def _number(value: Any) -> Any:
-    """Infinities and NaN, which JSON does not have, are null in every file."""
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def finite(rows: Rows) -> list[dict[str, Any]]:
+    """Rows as every file has them: infinities and NaN, which JSON does not have, are null."""
+    return [{name: _number(value) for name, value in row.items()} for row in rows]
 
 
-def _stdout() -> IO[bytes]:
+def stdout() -> IO[bytes]:
+    """The bytes of stdout, after what was printed before."""
     sys.stdout.flush()
     return sys.stdout.buffer
+
+
+def _number(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value

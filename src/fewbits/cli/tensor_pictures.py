@@ -19,10 +19,12 @@ __all__ = [
     "Kind",
     "Limit",
     "Names",
+    "OutDir",
     "Show",
     "Slugs",
     "check_kind",
     "finish",
+    "folder",
     "picture",
     "show_in_browser",
     "slug_of",
@@ -49,6 +51,16 @@ Show = Annotated[
 Dark = Annotated[bool, typer.Option("--dark", help="On a dark ground. HTML follows the reader's setting anyway.")]
 Kind = Annotated[
     str, typer.Option("--kind", metavar="KIND", help="Of the files: png, svg, pdf, html or json (Vega-Lite).")
+]
+OutDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--out-dir",
+        "-o",
+        metavar="DIR",
+        help="Where the pictures go. Default: a folder in plots/; with --json or --csv - none are drawn.",
+        show_default=False,
+    ),
 ]
 Limit = Annotated[
     int | None, typer.Option("--limit", metavar="N", min=1, help="The first N matching tensors.", show_default=False)
@@ -93,6 +105,16 @@ def warn(message: str) -> None:
     typer.echo(f"fewbits: warning: {printable(message)}", err=True)
 
 
+def folder(out_dir: Path | None, default: Path, *, machine: bool, show: bool) -> Path | None:
+    """Where pictures go; None: nowhere, for stdout has rows for programs and no folder is given."""
+    from fewbits.errors import UsageError
+
+    found = out_dir or (None if machine else default)
+    if show and found is None:
+        raise UsageError("--show with --json or --csv -: there is no picture, give --out-dir DIR")
+    return found
+
+
 def check_kind(kind: str) -> str:
     """The suffix of a kind of picture; UsageError for another."""
     from fewbits.errors import UsageError
@@ -104,14 +126,15 @@ def check_kind(kind: str) -> str:
     return suffix
 
 
-def picture(spec: dict[str, Any], path: Path, *, dark: bool = False, show: bool = False) -> None:
-    """Write a picture, print its path, and open it where that is wanted."""
+def picture(spec: dict[str, Any], path: Path, *, dark: bool = False, show: bool = False, told: bool = True) -> None:
+    """Write a picture, print its path (`told`), and open it where that is wanted."""
     from fewbits import figures
     from fewbits.cli.terminal import printable
     from fewbits.figures import style
 
     figures.save(style.dark(spec) if dark else spec, path)
-    typer.echo(printable(str(path)))
+    if told:
+        typer.echo(printable(str(path)))
     if show:
         show_in_browser(spec, path)
 
@@ -131,14 +154,15 @@ def show_in_browser(spec: dict[str, Any], path: Path) -> None:
         warn(f"no browser could be opened; the page is {page}")
 
 
-def finish(made: int, tensors: int) -> None:
-    """The last line: how many pictures of how many tensors; FewbitsError when there is none."""
+def finish(made: int, tensors: int, *, told: bool = True) -> None:
+    """The last line (`told`): how many pictures of how many tensors; FewbitsError when none could be made."""
     from fewbits.cli.terminal import counted
     from fewbits.errors import FewbitsError
 
     if not made:
         raise FewbitsError(f"no picture was made: {counted(tensors, 'tensor')} tried")
-    typer.echo(f"{counted(made, 'picture')} of {counted(tensors, 'tensor')}")
+    if told:
+        typer.echo(f"{counted(made, 'picture')} of {counted(tensors, 'tensor')}")
 
 
 def tensors_of(source: Source, query: str, names: str | None, limit: int | None = None) -> Iterable[tuple[Tensor, str]]:

@@ -7,10 +7,12 @@ from typing import Annotated
 
 import typer
 
-from fewbits.cli.options import CacheDir, Filters, Model, Revision
-from fewbits.cli.tensor_pictures import Dark, Formats, Kind, Limit, Names, Show
+from fewbits.cli.options import CORES, CacheDir, Csv, Filters, Jobs, Json, Model, Revision
+from fewbits.cli.tensor_pictures import Dark, Formats, Kind, Limit, Names, OutDir, Show
 
 __all__ = ["transfer"]
+
+FOLDER = Path("plots/visualize_quantization_error")
 
 
 def transfer(
@@ -18,14 +20,15 @@ def transfer(
     filters: Filters = None,
     formats: Formats = None,
     points: Annotated[int, typer.Option("--points", min=2, metavar="N", help="Points of each curve.")] = 1200,
-    out_dir: Annotated[Path, typer.Option("--out-dir", "-o", metavar="DIR", help="Where the pictures go.")] = Path(
-        "plots/visualize_quantization_error"
-    ),
+    out_dir: OutDir = None,
     kind: Kind = "png",
     limit: Limit = None,
     tensors_file: Names = None,
     revision: Revision = None,
     cache_dir: CacheDir = None,
+    jobs: Jobs = CORES,
+    json: Json = False,
+    csv: Csv = None,
     show: Show = False,
     dark: Dark = False,
 ) -> None:
@@ -38,18 +41,25 @@ def transfer(
     Other statistics of a whole tensor (+mean) are those of the typical block.
 
     The MAE in the legend is over all values of the tensor in its own layout, as scan measures it. Without -f: the formats of
-    scan. One picture a tensor; a tensor that fails is a warning, and an error when there is none without.
+    scan. One picture a tensor, in plots/visualize_quantization_error without --out-dir; rows (--json, --csv) are the points. A
+    tensor that fails is a warning, and an error when there is none without.
 
     \b
     fewbits transfer sample encoder.layer.5.output
     fewbits transfer sample attention -f mxfp4 -f nvfp4 --kind svg --out-dir pictures
+    fewbits transfer sample attention -f mxfp4 --json
     """
     from fewbits import catalog
+    from fewbits.cli import outputs
     from fewbits.cli.first_use import compile_kernels
-    from fewbits.cli.tensor_pictures import Slugs, check_kind, finish, picture, tensors_of, warn
+    from fewbits.cli.growing import growing
+    from fewbits.cli.tensor_pictures import Slugs, check_kind, finish, folder, picture, tensors_of, warn
     from fewbits.errors import DataError, SourceError
     from fewbits.sources import open_source
 
+    outputs.check(json, csv)
+    machine = outputs.machine_readable(json, csv)
+    pictures = folder(out_dir, FOLDER, machine=machine, show=show)
     suffix, chosen = check_kind(kind), catalog.resolve(list(formats or ["all"]))
     source = open_source(model, revision=revision, cache_dir=cache_dir)
     found = list(tensors_of(source, " ".join(filters or []), tensors_file, limit))
@@ -57,16 +67,21 @@ def transfer(
     import polars
 
     from fewbits.figures import draw
+    from fewbits.pictures.transfer import COLUMNS
     from fewbits.pictures.transfer import transfer as rows_of
 
     slugs, made = Slugs(), 0
-    for tensor, label in found:
-        try:
-            rows = rows_of(tensor, chosen, points=points)
-        except (DataError, SourceError) as error:
-            warn(str(error))
-            continue
-        spec = draw("transfer", polars.DataFrame(rows, infer_schema_length=None), label=label)
-        picture(spec, out_dir / f"{slugs(tensor.name)}{suffix}", dark=dark, show=show)
-        made += 1
-    finish(made, len(found))
+    with growing(COLUMNS, json=json, csv=csv) as add:
+        for tensor, label in found:
+            try:
+                rows = rows_of(tensor, chosen, points=points, jobs=jobs)
+            except (DataError, SourceError) as error:
+                warn(str(error))
+                continue
+            add(rows)
+            made += 1
+            if pictures is not None:
+                spec = draw("transfer", polars.DataFrame(rows, infer_schema_length=None), label=label)
+                path = pictures / f"{slugs(tensor.name)}{suffix}"
+                picture(spec, path, dark=dark, show=show, told=not machine)
+        finish(made, len(found), told=not machine)  # an error leaves no table

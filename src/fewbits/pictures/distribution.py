@@ -21,8 +21,24 @@ from fewbits.pictures.transfer import context
 from fewbits.plan import plan
 from fewbits.tensor import Tensor
 
-__all__ = ["LEVELS", "Distribution", "distribution", "levels"]
+__all__ = ["COLUMNS", "LEVELS", "Distribution", "distribution", "levels"]
 
+COLUMNS = (
+    *("tensor", "shape", "format", "spec", "bits", "figure", "part", "x", "x2", "y", "y2"),
+    *(
+        "original",
+        "reconstructed",
+        "blocks",
+        "error",
+        "count",
+        "row",
+        "amax",
+        "rms_error",
+        "deviations",
+        "share",
+        "normal",
+    ),
+)
 LEVELS = 64  # more levels are not listed
 PROBED = 8191  # values that levels are found with
 
@@ -37,6 +53,11 @@ class Distribution:
     metrics: dict[str, float | None]
     flags: list[str]
     blocks: str
+
+    def rows(self, **same: Any) -> Rows:
+        """All tables as one of `COLUMNS`: `figure` says whose a row is, a column that it does not have is None; `same` is in every row."""
+        empty = dict.fromkeys(COLUMNS)
+        return [{**empty, **same, "figure": name, **row} for name, table in self.tables.items() for row in table]
 
 
 def distribution(

@@ -17,7 +17,7 @@ from fewbits.table.columns import COLUMNS, flat, frame
 if TYPE_CHECKING:
     import polars
 
-__all__ = ["WRITERS", "atomic", "printable", "read", "write", "write_csv", "write_json", "write_parquet"]
+__all__ = ["WRITERS", "atomic", "json_object", "printable", "read", "write", "write_csv", "write_json", "write_parquet"]
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -76,8 +76,14 @@ def write_csv(
 
 def write_json(data: Rows, file: IO[bytes], columns: Sequence[str] = COLUMNS) -> None:
     """One JSON array of row objects, one row a line; nothing infinite or NaN, and no control character is ever in it."""
-    lines = ",\n".join(_plain(json.dumps(row, allow_nan=False, ensure_ascii=False)) for row in data)
+    lines = ",\n".join(map(json_object, data))
     file.write(f"[{lines}]\n".encode("utf-8", "backslashreplace"))
+
+
+def json_object(row: Mapping[str, Any]) -> str:
+    """A row as a JSON object on one line, in which whatever does not print is written \\uXXXX, which means the same."""
+    text = json.dumps(row, allow_nan=False, ensure_ascii=False)
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
 
 
 def write_parquet(data: Rows, file: IO[bytes], columns: Sequence[str] = COLUMNS) -> None:
@@ -119,11 +125,6 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _plain(text: str) -> str:
-    """JSON in which whatever does not print is written \\uXXXX, which means the same."""
-    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
 
 
 def _umask() -> int:
