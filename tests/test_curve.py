@@ -207,13 +207,3 @@ def test_tensors_that_fail_are_warnings(
     assert "BFP4 out" in set(polars.read_csv(tmp_path / "a.csv")["series"])
     assert run(["curve", "no/such/file.safetensors", *common]) == 0
     assert "warning" in capsys.readouterr().err
-
-
-def test_show_opens_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    opened: list[str] = []
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("webbrowser.open", lambda url: opened.append(url) or True)
-    assert run(["curve", "-f", "fp0", "-o", "a.png"]) == 0
-    assert not opened
-    assert run(["curve", "-f", "fp0", "-o", "a.html", "--show"]) == 0
-    assert opened == [(tmp_path / "a.html").as_uri()]
