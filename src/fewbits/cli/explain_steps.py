@@ -4,32 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fewbits.cli.terminal import styled
+from fewbits.cli.terminal import counted, styled
+from fewbits.explain import walk
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from fewbits.formats import Format
+
 __all__ = ["show_beside", "show_steps"]
 
 
-def show_steps(console: Console, rows: list[dict[str, Any]]) -> None:
+def show_steps(console: Console, rows: list[dict[str, Any]], f: Format) -> None:
     """How the scale of each block came about, and each value on its way to a code and back."""
     shown = {name for name in rows[0] if any(row[name] is not None for row in rows)}
-    block = None
-    if "block" in shown:
+    blocks = list(dict.fromkeys(row["block"] for row in rows if row["block"] is not None))
+    for block in blocks:
+        count = sum(row["block"] == block for row in rows)
         console.print()
-        console.print(styled(("scales", "bold")))
-        for row in rows:
-            if row["block"] is not None and row["block"] != block:
-                block = row["block"]
-                offset = f", offset {row['offset']:.8g}" if row["offset"] is not None else ""
-                facts = f"stored scale {row['scale']:.8g}"
-                if row["statistic"] is not None:
-                    facts = f"statistic {row['statistic']:.8g}, ideal scale {row['ideal_scale']:.8g}, {facts}"
-                if row["outer_scale"] is not None:
-                    facts += f" = {row['scale_element']:.8g} × {row['outer_scale']:.8g}"
-                    facts += f" + {row['scale_mean']:.8g}" if row["scale_mean"] else ""
-                console.print(styled((f"  block {block:.0f}: {facts}{offset}", "")))
+        console.print(styled((f"block {block:.0f}", "bold"), (f"  {counted(count, 'value')}", "dim")))
+        for fact in walk(rows, block, f):
+            parts = [(fact.code, "cyan"), (fact.how, "dim")]
+            line = [(f"  {text}", style) for text, style in parts if text]
+            console.print(styled((f"  {fact.what:<28}{_cell(fact.value):>14}", ""), *line))
     titles = {
         "value": "VALUE",
         "scaled": "÷ SCALE",
@@ -40,12 +37,14 @@ def show_steps(console: Console, rows: list[dict[str, Any]]) -> None:
         "reconstruction": "RESULT",
         "error": "ERROR",
     }
-    names = [name for name in titles if name in shown and not (name == "scaled" and "block" not in shown)]
+    names = [name for name in titles if name in shown and not (name == "scaled" and not blocks)]
+    several = len(blocks) > 1
     width = max(14, *(len(row["bits"] or "") + 2 for row in rows))
     console.print()
-    console.print(styled(("".join(f"{titles[name]:>{width}}" for name in names), "bold")))
+    console.print(styled((f"{'BLOCK':>7}" * several + "".join(f"{titles[name]:>{width}}" for name in names), "bold")))
     for row in rows:
-        console.print(styled(("".join(f"{_cell(row[name]):>{width}}" for name in names), "")))
+        block = f"{_cell(row['block']):>7}" * several
+        console.print(styled((block, "dim"), ("".join(f"{_cell(row[name]):>{width}}" for name in names), "")))
 
 
 def show_beside(console: Console, steps: dict[str, list[dict[str, Any]]]) -> None:

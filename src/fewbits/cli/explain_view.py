@@ -59,7 +59,7 @@ class View:
         name, f = self.formats[0]
         _head(console, name, f)
         if self.steps:
-            show_steps(console, self.steps[name])
+            show_steps(console, self.steps[name], f)
             return
         self._bits(console)
         if 0 < f.element.bits <= LISTED_BITS:

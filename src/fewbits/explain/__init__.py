@@ -5,11 +5,13 @@ from fewbits.explain.levels import LISTED_BITS, LevelRow, bit_pattern, codes, le
 from fewbits.explain.number_line import count, number_line, windows
 from fewbits.explain.relative_error import magnitudes, relative_error, zones
 from fewbits.explain.steps import steps
+from fewbits.explain.walk import Fact, walk
 from fewbits.properties import distinct, properties, use
 
 __all__ = [
     "LISTED_BITS",
     "Bit",
+    "Fact",
     "LevelRow",
     "bit_pattern",
     "bit_rows",
@@ -26,6 +28,7 @@ __all__ = [
     "specials",
     "steps",
     "use",
+    "walk",
     "windows",
     "zones",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,19 +15,23 @@ from fewbits.errors import UsageError
 from fewbits.formats import Format
 from fewbits.kernels import reference
 from fewbits.kernels.blocks import cut, statistics, uncut
-from fewbits.kernels.rounded import Rounded
-from fewbits.plan import Float32, Plan, plan
+from fewbits.kernels.rounded import Rounded, Scales
+from fewbits.plan import Float32, Level, Plan, plan
 
 __all__ = ["steps"]
 
-SCALES = ("block", "statistic", "ideal_scale", "scale_element", "outer_scale", "scale_mean", "scale", "offset")
+SCALES = (
+    *("block", "minimum", "statistic", "ideal_scale", "scale_element", "scale_bits", "outer_scale", "outer_bits"),
+    *("scale_mean", "scale", "offset_element", "offset_outer", "offset_bits", "offset"),
+)
 
 
 def steps(values: Sequence[float], f: Format) -> list[dict[str, Any]]:
     """A row per value, quantized together as one row of a tensor: everything from statistic to error.
 
-    Keys: value, block, statistic, ideal_scale, scale_element (the stored scale in units of its own scale), outer_scale,
-    scale_mean (added after), scale, offset, scaled (value over scale, as it is rounded), below, above (the candidates),
+    Keys: value, block, minimum (of the range, where that is the statistic), statistic, ideal_scale, scale_element (the stored
+    scale in units of its own scale), scale_bits (its code), outer_scale, outer_bits, scale_mean (added after), scale,
+    offset_element, offset_outer, offset_bits, offset, scaled (value over scale, as it is rounded), below, above (the candidates),
     chosen, code, bits, reconstruction, error. None where a format has no such thing or the value is not finite.
     UsageError for options that mix values.
     """
@@ -49,7 +54,7 @@ def steps(values: Sequence[float], f: Format) -> list[dict[str, Any]]:
     for i, value in enumerate(x.ravel().tolist()):
         known = math.isfinite(value)
         row: dict[str, Any] = {"value": value, **dict.fromkeys(SCALES)}
-        row |= {name: _python(column[i]) for name, column in columns.items()} if known else {}
+        row |= {name: column[i] for name, column in columns.items()} if known else {}
         scaled = row.pop("scaled", None) if columns else value
         chosen = float(made.elements.ravel()[i]) if known else None
         below, above = _neighbours(values_of_element, scaled if known else None)
@@ -72,7 +77,7 @@ def steps(values: Sequence[float], f: Format) -> list[dict[str, Any]]:
     return rows
 
 
-def _columns(x: Float32, p: Plan, made: Rounded) -> dict[str, Float32]:
+def _columns(x: Float32, p: Plan, made: Rounded) -> dict[str, list[Any]]:
     """Per value: number of its block, statistic, ideal and stored scale, offset, and what is rounded."""
     level, scales = p.levels[0], made.scales
     assert level.block is not None
@@ -89,17 +94,25 @@ def _columns(x: Float32, p: Plan, made: Rounded) -> dict[str, Float32]:
     found = {"block": spread(number)}
     if not searched:
         found |= {"statistic": spread(statistic), "ideal_scale": spread(scales.exact)}
-    if scales.inner is not None and p.levels[1].block is not None:
-        outer = p.levels[1].block.grid(statistic.shape)
-        each = np.broadcast_to(scales.inner.values[..., None], (*outer.counts, outer.rows * outer.columns))
+        if level.statistic == "range":
+            found["minimum"] = spread(lows)
+    codes: dict[str, list[Any]] = {"scale_bits": _patterns(spread(scales.elements), p.levels[1])}
+    if (outer := _outer(scales, p.levels[1], statistic.shape)) is not None and scales.inner is not None:
         found["scale_element"] = spread(scales.elements)
-        found["outer_scale"] = spread(uncut(each.astype(np.float32), outer).reshape(statistic.shape))
+        found["outer_scale"] = spread(outer)
         found["scale_mean"] = spread(np.broadcast_to(scales.mean, statistic.shape))
+        own = _outer(
+            replace(scales, inner=replace(scales.inner, values=scales.inner.elements)), p.levels[1], statistic.shape
+        )
+        codes["outer_bits"] = _patterns(spread(own), p.levels[2]) if own is not None else []
     found["scale"] = spread(scales.values)
     divisor = spread(scales.exact) if p.exact else found["scale"]
     shifted = x.ravel()
     if made.offsets is not None:
         found["offset"] = np.float32(0) - spread(made.offsets.values)
+        codes["offset_bits"] = _patterns(spread(made.offsets.elements), p.offset[0])
+        if (outer := _outer(made.offsets, p.offset[0], statistic.shape)) is not None:
+            found |= {"offset_element": spread(made.offsets.elements), "offset_outer": spread(outer)}
         shifted = shifted - (spread(lows) if p.exact else found["offset"])
     with np.errstate(all="ignore"):
         ratio = shifted / divisor if scales.factors is None else shifted * spread(scales.factors)
@@ -107,7 +120,24 @@ def _columns(x: Float32, p: Plan, made: Rounded) -> dict[str, Float32]:
     if made.zero_points is not None:
         found["offset"] = spread(made.zero_points)
         found["scaled"] = found["scaled"] + found["offset"]
+        codes["offset_bits"] = _patterns(found["offset"], level)
+    return {name: column.tolist() for name, column in found.items()} | codes
+
+
+def _outer(scales: Scales, level: Level, shape: tuple[int, ...]) -> Float32 | None:
+    """For each block the scale of its scale; None where that has none. `level` is that of the scales, `shape` theirs."""
+    if scales.inner is None or level.block is None:
+        return None
+    grid = level.block.grid(shape)
+    each = np.broadcast_to(scales.inner.values[..., None], (*grid.counts, grid.rows * grid.columns))
+    found: Float32 = uncut(each.astype(np.float32), grid).reshape(shape)
     return found
+
+
+def _patterns(elements: Float32, level: Level) -> list[Any]:
+    """The bits of the codes that are stored for some elements."""
+    e = level.rounding.element
+    return [f"{int(code):0{e.bits}b}" for code in codes_of(elements, e)]
 
 
 def _neighbours(values: NDArray[np.float64], x: float | None) -> tuple[float | None, float | None]:
@@ -116,8 +146,3 @@ def _neighbours(values: NDArray[np.float64], x: float | None) -> tuple[float | N
         return None, None
     below, above = np.searchsorted(values, x, side="right") - 1, np.searchsorted(values, x, side="left")
     return (float(values[below]) if below >= 0 else None), (float(values[above]) if above < len(values) else None)
-
-
-def _python(value: np.float32) -> float:
-    number = float(value)
-    return number

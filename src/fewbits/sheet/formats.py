@@ -19,6 +19,7 @@ from fewbits.explain import (
     relative_error,
     specials,
     use,
+    walk,
 )
 from fewbits.figures import Spec
 from fewbits.formats import Format
@@ -137,8 +138,9 @@ def _values(formats: Named, steps: dict[str, Rows]) -> Section:
     for name, rows in steps.items():
         cells = [[_short(row["block"]), *(_short(row[key]) for key in keys)] for row in rows]
         tables.append(Table(head, cells, name))
+        f = dict(formats)[name]
         for number in dict.fromkeys(row["block"] for row in rows if row["block"] is not None):
-            texts.append(f"{name}, {_scale(next(row for row in rows if row['block'] == number))}")
+            texts.append(f"{name}, block {number:.0f}: " + " → ".join(map(str, walk(rows, number, f))))
     text = "The values are quantized together, as one row of a tensor: the largest of a block sets its scale, every value is divided "
     text += "by it and becomes the nearest code; the result is the value of the code times the scale."
     return Section("What becomes of these values", (text,), (), tables, texts)
@@ -161,18 +163,6 @@ def percent(row: dict[str, Any]) -> str:
     if row["error"] == 0:
         return "exact"
     return "∞" if not row["value"] else f"{100 * abs(row['error'] / row['value']):.3g} %"
-
-
-def _scale(row: dict[str, Any]) -> str:
-    """How the scale of a block came about."""
-    facts = []
-    if row["statistic"] is not None:
-        facts.append(f"statistic {row['statistic']:.8g} → ideal scale {row['ideal_scale']:.8g}")
-    stored = f"stored scale {row['scale']:.8g}"
-    if row["outer_scale"] is not None:
-        stored += f" = {row['scale_element']:.8g} × {row['outer_scale']:.8g}"
-    facts.append(stored + (f", offset {row['offset']:.8g}" if row["offset"] is not None else ""))
-    return f"block {row['block']:.0f}: " + " → ".join(facts)
 
 
 def _codes(formats: Named) -> list[Table]:
