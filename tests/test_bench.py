@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 
 from fewbits.bench import Row, append, facts
+from fewbits.bench.figures import tables
 from fewbits.bench.peers import torch_sums
 from fewbits.bench.sums import array, sums_of
 from fewbits.bench.synthetic import bfloat16, endless
 from fewbits.bench.timing import best
 from fewbits.catalog import format
 from fewbits.cli import run
+from fewbits.figures import FIGURES
 from fewbits.measurement import measure_tensor
 from packages import package
 
@@ -33,6 +35,8 @@ ASKED = (
     "decoding Q4_K",
     "--help",
     "formats",
+    "first figure of a process",
+    "figure heat_map",
 )
 
 
@@ -83,6 +87,17 @@ def test_work_covers_the_array() -> None:
     parts = [work() for work in sums_of(format("nvfp4"), x)]
     total = sum(part[0, 0, 0, 1] for part in parts if part is not None)
     assert total == pytest.approx(measure_tensor(x, [format("nvfp4")]).errors[0]["err_sq"], rel=1e-6)
+
+
+def test_every_figure_is_measured() -> None:
+    """Each has a table of its own here, with what it needs and something to draw."""
+    drawn = tables()
+    assert set(drawn) == set(FIGURES)
+    for name, found in drawn.items():
+        assert len(found)
+        assert set(FIGURES[name].needs) <= set(found.columns)
+    assert len(drawn["staircase"]) == 400 * 13
+    assert len(drawn["heat_map"]) == 9 * 7
 
 
 def test_synthetic_tensors() -> None:

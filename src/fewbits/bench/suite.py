@@ -6,7 +6,7 @@ import platform
 from collections.abc import Iterator
 from typing import Any
 
-from fewbits.bench import peers, process, reading, sums
+from fewbits.bench import figures, peers, process, reading, sums
 from fewbits.bench.row import Row
 from fewbits.run.provenance import machine, versions
 
@@ -27,6 +27,7 @@ def run(quick: bool = False) -> Iterator[Row]:
     yield from reading.against_gguf(64 if quick else 4096, repetitions)
     yield reading.sparse(1 << 20 if quick else 5 << 30)
     yield from process.start_up(1 if quick else 7)
+    yield from figures.rendering()
     if not quick:
         yield from process.compilation()
 
