@@ -267,6 +267,27 @@ def test_numbers_leave_large_heat_maps(measurements: polars.DataFrame) -> None:
     assert [layer["name"] for layer in figures.heat_map(many)["layer"]] == ["cells"]
 
 
+def test_large_heat_maps_stay_on_a_screen() -> None:
+    """Hundreds of tensors: every cell is there, names stand as far apart as ever, and no row is a fraction of a pixel."""
+    found = table.from_records(canned.records(canned.tensors(40), canned.FORMATS[5:8]))
+    tensors = found["tensor"].n_unique()
+    spec = figures.heat_map(found)
+    scene = vl_convert.vegalite_to_scenegraph(json.dumps(spec))
+    cells = marks(scene, "cells_marks")
+    assert len(cells) == 3 * tensors == 3 * len(canned.tensors(40))
+    assert {cell["height"] for cell in cells} == {spec["height"]["step"]} == {2}
+    named = spec["layer"][0]["encoding"]["y"]["axis"]["values"]
+    assert 50 < len(named) < 80
+    assert drawn(spec).count("LayerNorm") > 4
+
+
+def test_long_names_keep_both_ends() -> None:
+    name = "a." * 100 + "last.weight"
+    for figure in ("heat_map", "tensor_errors"):
+        svg = drawn(figures.draw(figure, table.from_records(canned.records([(name, (8, 32))], canned.FORMATS[5:7]))))
+        assert re.search(r">a\.a\.[a.]*…[a.]*last\.weight<", svg)
+
+
 @pytest.mark.parametrize("kind", figures.KINDS)
 def test_save(kind: str, tmp_path: Path, merged: polars.DataFrame) -> None:
     path = tmp_path / f"chart{kind.upper()}"

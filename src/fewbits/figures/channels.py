@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-__all__ = ["number"]
+__all__ = ["number", "short"]
 
 
 def number(
@@ -25,6 +25,13 @@ def number(
         shown["values"] = _ticks(*domain)
     shown |= axis
     return {"field": field, "type": "quantitative", "title": title, "scale": scale, "axis": shown}
+
+
+def short(characters: int = 60) -> dict[str, Any]:
+    """Properties of an axis of names: of long ones the beginning and the end. Vega's own limit measures each name many times."""
+    ends = characters // 2
+    cut = f"slice(datum.label, 0, {ends}) + '…' + slice(datum.label, length(datum.label) - {characters - ends - 1})"
+    return {"labelLimit": 0, "labelExpr": f"length(datum.label) > {characters} ? {cut} : datum.label"}
 
 
 def _ticks(low: float, high: float) -> list[float]:

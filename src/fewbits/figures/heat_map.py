@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from fewbits.figures.axes import Axis, axis_of
+from fewbits.figures.channels import short
 from fewbits.figures.registry import Spec, register
 from fewbits.figures.rows import chart_rows, formats_by_bits, natural
 from fewbits.figures.style import DIFFERENCE, EMPTY, HEAT, INK, styled
@@ -16,6 +18,7 @@ __all__ = ["heat_map"]
 
 NEEDS = ("tensor", "shape", "format", "spec", "bits", "flags")
 READABLE = 4000  # cells; with more, values are in the tooltip only
+STEP, TALL = 17, 1360  # pixels: of a row, and of all rows of a large map, whose rows are lower and not all named
 SPREAD = 6  # dB either side of the median; differences beyond have the colour of the end
 
 
@@ -27,26 +30,30 @@ def heat_map(
 
     `relative` colours the difference, in decibels, from the median of the same format: what stands out is a tensor
     that is harder than the others. Exact cells say so, undefined ones show a dash; neither has a colour of the scale.
-    `values` writes the numbers into the cells; by default where there are not too many.
+    `values` writes the numbers into the cells; by default where there are not too many. Of more tensors than fit into
+    1,360 pixels some are named, and rows are lower.
     """
     axis = axis_of(metric)
     rows = sorted(chart_rows(table, (*NEEDS, metric)), key=lambda row: natural(row["tensor"]))
     shade = "datum.level - datum.median" if relative else axis.position
     names = {"domain": False, "ticks": False}
+    tensors = list(dict.fromkeys(row["tensor"] for row in rows))
+    step = min(STEP, max(TALL // max(len(tensors), 1), 1))  # whole pixels: no seams
+    few = {"values": tensors[:: math.ceil(STEP / step)]} if step < STEP else {}
     encoding = {
         "x": {
             "field": "format",
             "type": "nominal",
             "sort": formats_by_bits(rows),
             "title": None,
-            "axis": {"orient": "top", "labelAngle": -45, "labelLimit": 160, "zindex": 1, **names},
+            "axis": {"orient": "top", "labelAngle": -45, **short(28), "zindex": 1, **names},
         },
         "y": {
             "field": "tensor",
             "type": "nominal",
             "sort": None,
             "title": None,
-            "axis": {"labelLimit": 340, "labelPadding": 6, "zindex": 1, **names},
+            "axis": {**short(), **few, "labelPadding": 6, "zindex": 1, **names},
         },
     }
     color = _relative_color(axis) if relative else _color(axis, rows)
@@ -70,7 +77,7 @@ def heat_map(
             },
         }
     ]
-    if values or (values is None and len(rows) <= READABLE):
+    if values or (values is None and len(rows) <= READABLE and step == STEP):
         dark = "datum.drawn && luminance(scale('color', datum.shade)) < 0.2"
         neutral = {"test": "!datum.drawn", "value": INK}  # a page may restyle it with the colour behind it
         layers.append(
@@ -99,7 +106,7 @@ def heat_map(
         {"calculate": "join(datum.flags || [], ', ') || 'none'", "as": "notes"},
     ]
     width = 44 if axis.kind == "linear" or relative else 58
-    return styled(rows, layers, transform=transform, width={"step": width}, height={"step": 17})
+    return styled(rows, layers, transform=transform, width={"step": width}, height={"step": step})
 
 
 def _color(axis: Axis, rows: list[dict[str, Any]]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from fewbits.figures.axes import Axis, axis_of
+from fewbits.figures.channels import short
 from fewbits.figures.front import goodness
 from fewbits.figures.registry import Spec, register
 from fewbits.figures.rows import chart_rows
@@ -47,7 +48,7 @@ def tensor_errors(table: polars.DataFrame, metric: str = "sqnr_db", /) -> Spec:
             "type": "nominal",
             "sort": names,
             "title": None,
-            "axis": {"labelLimit": 420, "labelPadding": 6, "domain": False, "ticks": False, "grid": True},
+            "axis": {**short(70), "labelPadding": 6, "domain": False, "ticks": False, "grid": True},
         },
         "x": {
             "field": "at",
