@@ -1,0 +1,190 @@
+"""Making a profile: some windows of a tensor's rows, what they hold, and what formats do to their blocks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fewbits.block import Block, Grid, as_matrices
+from fewbits.element import element
+from fewbits.formats import Format
+from fewbits.kernels import parts, sums
+from fewbits.kernels.lanes import LANES
+from fewbits.plan import Float32, Plan, plan
+from fewbits.profile.histogram import count
+from fewbits.profile.pieces import pieces
+from fewbits.profile.record import AMAX_BLOCKS, PERCENT, SCALE_PERCENT, WORST, InFormat, Profile, Worst
+from fewbits.slabs import Cut, Rows, cut, needs_amax, slabs
+from fewbits.tensor import Tensor
+from fewbits.verbs import with_scales
+
+__all__ = ["Wanted", "profile"]
+
+LOOKED_AT = 1 << 20  # values of a tensor
+WINDOW = 1 << 16  # values that are read at a time, about
+MOST = 1 << 22  # values of a window, where blocks are as tall as that
+
+AMAX_PLANS = tuple(plan(Format(element("s8"), Block("grid", 1, n), Format(element("f32")))) for n in AMAX_BLOCKS)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A format, and what its record says: largest magnitude and squared error of the tensor; the rows that were read (None: all)."""
+
+    format: Format
+    amax: float
+    squared_error: float
+    rows: Sequence[Rows] | None = None
+
+
+@dataclass(frozen=True)
+class _Window:
+    """Rows from `start` on of the tensor as (rows, columns), as matrices."""
+
+    start: int
+    x: Float32
+
+
+def profile(tensor: Tensor, wanted: Sequence[Wanted], *, sampling: str = "", time: float = 0.0) -> Profile:
+    """The profile of a tensor: values first, then formats. At most 2^20 of its values are looked at, and of a format's blocks.
+
+    Only what the measurement read is read. Formats whose windows would be larger (blocks as tall as a large matrix, statistics
+    of a large tensor) get None.
+    """
+    rows = wanted[0].rows if wanted else None
+    seen = _read(tensor, Cut(), rows)
+    amax = max([0.0, *(w.amax for w in wanted), *(_amax(window.x) for window in seen)])
+    held: dict[tuple[Cut, int], list[_Window]] = {}
+    found: dict[str, InFormat | None] = {}
+    for w in wanted:
+        how = cut(plan(w.format), tensor.shape)
+        group = how, id(w.rows)
+        if group not in held:
+            held[group] = seen if group == (Cut(), id(rows)) else _read(tensor, how, w.rows)
+        found[str(w.format)] = _in_format(held[group], w, how, tensor.columns) if held[group] or not tensor.size else None
+    return Profile(
+        tensor=tensor.name,
+        identity=tensor.identity,
+        looked_at=sum(window.x.size for window in seen) / max(tensor.size, 1),
+        amax=amax,
+        histogram=tuple(count([window.x for window in seen], amax).tolist()),
+        block_amax=tuple(_block_amax(seen, p) for p in AMAX_PLANS),
+        formats=found,
+        sampling=sampling,
+        time=time,
+    )
+
+
+def _read(tensor: Tensor, how: Cut, rows: Sequence[Rows] | None) -> list[_Window]:
+    """Windows of whole rows that hold blocks whole, evenly spaced, the first and the last among them; none where they are too large."""
+    _, height, columns = as_matrices(tensor.shape)
+    if how.whole and tensor.size > MOST:
+        return []
+    together = how.alone and rows is None and 0 < height * columns <= WINDOW  # several matrices at a time
+    spans = list(slabs(tensor.shape, Cut(height) if together else how, rows, WINDOW))
+    if not spans or not columns:
+        return []
+    largest = max(stop - start for start, stop in spans) * columns
+    if largest > MOST:
+        return []
+    chosen = _spaced(len(spans), min(max(LOOKED_AT // largest, 1), LOOKED_AT // WINDOW))
+    shape = (-1, height, columns) if together or how.whole else (1, -1, columns)
+    return [_Window(spans[i][0], tensor.read(*spans[i]).reshape(shape)) for i in chosen]
+
+
+def _spaced(among: int, wanted: int) -> list[int]:
+    """`wanted` of the numbers below `among`, evenly spaced, the first and the last among them."""
+    if among <= wanted:
+        return list(range(among))
+    return [i * (among - 1) // max(wanted - 1, 1) for i in range(wanted)]
+
+
+def _amax(x: Float32) -> float:
+    size = np.abs(x)
+    return float(np.max(size, initial=0, where=np.isfinite(size)))
+
+
+def _block_amax(windows: Sequence[_Window], p: Plan) -> tuple[float, ...]:
+    return _quantiles([parts.block_statistics(window.x, p)[1] for window in windows], PERCENT)
+
+
+def _in_format(windows: Sequence[_Window], w: Wanted, how: Cut, columns: int) -> InFormat:
+    p = plan(w.format)
+    known = np.full((1, 1, 1), w.amax, np.float32) if needs_amax(p) and not how.whole else None
+    made = [with_scales(window.x, p, known) for window in windows]
+    scales = [np.full((1, 1, 1), np.nan, np.float32) if s is None else s for _, s in made]
+    grids = [pieces(w.format).grid(window.x.shape) for window in windows]
+    errors = [_errors(window.x, y, grid) for window, (y, _), grid in zip(windows, made, grids, strict=True)]
+    ends = np.cumsum([0, *(e.size for e in errors)])
+    worst = []
+    for at in _largest(np.concatenate([np.empty(0), *errors])):
+        number = int(np.searchsorted(ends, at, side="right")) - 1
+        block = _Block(windows[number], grids[number], int(at - ends[number]))
+        error = float(errors[number][block.at])
+        worst.append(block.worst(error, w.squared_error, scales[number], columns))
+    quantiles = _quantiles(scales, SCALE_PERCENT) if p.scaled and windows else None
+    return InFormat(quantiles, tuple(worst))
+
+
+def _errors(x: Float32, y: Float32, grid: Grid) -> NDArray[np.float64]:
+    """The squared error of each block, in the order of blocks."""
+    out, scratch = np.empty(grid.counts), np.empty(grid.rows * grid.columns)
+    cut = x.reshape(grid.shape), y.reshape(grid.shape)
+    sums.block_errors(*cut, grid.rows, grid.columns, sums.SQUARED, scratch, np.empty(LANES), out)
+    return out.reshape(-1)
+
+
+def _largest(errors: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The places of the largest errors other than 0, largest first, of equal ones the first."""
+    if errors.size > WORST:
+        least = np.partition(errors, errors.size - WORST)[errors.size - WORST]
+        places = np.concatenate((np.flatnonzero(errors > least), np.flatnonzero(errors == least)))[:WORST]
+    else:
+        places = np.arange(errors.size)
+    places = np.sort(places[errors[places] > 0])
+    return places[np.argsort(-errors[places], kind="stable")]
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Block number `at` of a window."""
+
+    window: _Window
+    grid: Grid
+    at: int
+
+    def worst(self, error: float, of: float, scales: Float32, columns: int) -> Worst:
+        """What is told of it: `error` is its squared error, `of` that of the tensor, of `columns` columns."""
+        grid = self.grid
+        m, i, j = (int(n) for n in np.unravel_index(self.at, grid.counts))
+        row, column = i * grid.rows, j * grid.columns
+        x = self.window.x.reshape(grid.shape)[m, row : row + grid.rows, column : column + grid.columns]
+        x = x[np.isfinite(x)].astype(np.float64)
+        signal = float(x @ x)
+        first, column = divmod((m * grid.shape[1] + row) * grid.shape[2] + column, columns)
+        scale = scales[m % scales.shape[0], i % scales.shape[1], j % scales.shape[2]]
+        return Worst(
+            self.window.start + first,
+            column,
+            min(error / of, 1.0) if error <= of < math.inf else None,
+            10 * math.log10(signal / error) if signal and error < math.inf else None,
+            _plain(np.float32(abs(x).max(initial=0))),
+            _plain(scale) if np.isfinite(scale) else None,
+        )
+
+
+def _quantiles(arrays: Sequence[Float32], percent: Sequence[int]) -> tuple[float, ...]:
+    """The smallest value that so many per cent of all are not above; 0 where there is none."""
+    values = np.sort(np.concatenate([np.empty(0, np.float32), *(a.reshape(-1) for a in arrays)]))
+    if not values.size:
+        return (0.0,) * len(percent)
+    return tuple(_plain(values[max(-(-values.size * p // 100) - 1, 0)]) for p in percent)
+
+
+def _plain(value: np.float32) -> float:
+    """The shortest decimal number that is this float32."""
+    return float(str(value))
