@@ -26,13 +26,15 @@ def edges(amax: float) -> Float32:
 
 def count(arrays: Sequence[Float32], amax: float) -> NDArray[np.int64]:
     """Counts of the finite values in `BINS` bins in the order of value, as `Profile.histogram`; `amax` is at least the largest magnitude."""
-    ends = edges(amax)
+    ends, bins = edges(amax), np.zeros(BINS, np.int64)
+    if sum(x.size for x in arrays) < CELLS:
+        return bins + sum(_exact(x.reshape(-1), ends) for x in arrays)
     inside = np.unique(ends.view(np.uint32) >> LOWER)  # cells in which a bin ends
     split = np.zeros(CELLS, bool)
     split[inside] = split[inside + POSITIVE] = True
     split[[0, POSITIVE]] = True  # zero, and what is less than any normal number
     first = (np.arange(POSITIVE, dtype=np.uint32) << LOWER).view(np.float32)  # the least magnitude of each cell
-    cells, bins = np.zeros(CELLS, np.int64), np.zeros(BINS, np.int64)
+    cells = np.zeros(CELLS, np.int64)
     for x in arrays:
         patterns = x.reshape(-1).view(np.uint32)
         cell = (patterns >> LOWER).astype(np.int64)

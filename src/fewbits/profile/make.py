@@ -14,6 +14,7 @@ from fewbits.element import element
 from fewbits.formats import Format
 from fewbits.kernels import parts, sums
 from fewbits.kernels.lanes import LANES
+from fewbits.measurement import FEW, pool
 from fewbits.plan import Float32, Plan, plan
 from fewbits.profile.histogram import count
 from fewbits.profile.pieces import pieces
@@ -24,8 +25,10 @@ from fewbits.verbs import with_scales
 
 __all__ = ["Wanted", "profile"]
 
-LOOKED_AT = 1 << 20  # values of a tensor
-WINDOW = 1 << 16  # values that are read at a time, about
+WHOLE = 1 << 20  # values of a tensor that is looked at whole
+SAMPLED = 1 << 19  # values that are looked at of a larger one
+WINDOW = 1 << 15  # values that are read at a time, about, of those
+MOST_WINDOWS = 64
 MOST = 1 << 22  # values of a window, where blocks are as tall as that
 
 AMAX_PLANS = tuple(plan(Format(element("s8"), Block("grid", 1, n), Format(element("f32")))) for n in AMAX_BLOCKS)
@@ -49,23 +52,33 @@ class _Window:
     x: Float32
 
 
-def profile(tensor: Tensor, wanted: Sequence[Wanted], *, sampling: str = "", time: float = 0.0) -> Profile:
-    """The profile of a tensor: values first, then formats. At most 2^20 of its values are looked at, and of a format's blocks.
+def profile(
+    tensor: Tensor, wanted: Sequence[Wanted], *, sampling: str = "", time: float = 0.0, jobs: int = 1
+) -> Profile:
+    """The profile of a tensor in the formats wanted; it does not depend on `jobs`, nor a format's part on other formats.
 
-    Only what the measurement read is read. Formats whose windows would be larger (blocks as tall as a large matrix, statistics
-    of a large tensor) get None.
+    A tensor of at most 2^20 values is looked at whole. Of a larger one 2^19 values are: whole rows in 16 windows, evenly
+    spaced over the rows that were measured, the first and the last among them; more where rows or blocks are longer than a
+    window. Every window holds a format's blocks whole and the reconstruction is, bit for bit, the one that was measured. A
+    format gets None where no window of 2^22 values does: blocks as tall as a large matrix, or scales that depend on all of a
+    large tensor by more than its largest magnitude.
     """
     rows = wanted[0].rows if wanted else None
     seen = _read(tensor, Cut(), rows)
     amax = max([0.0, *(w.amax for w in wanted), *(_amax(window.x) for window in seen)])
-    held: dict[tuple[Cut, int], list[_Window]] = {}
-    found: dict[str, InFormat | None] = {}
+    windows = {(Cut(), id(rows)): seen}
     for w in wanted:
+        group = cut(plan(w.format), tensor.shape), id(w.rows)
+        if group not in windows:
+            windows[group] = _read(tensor, group[0], w.rows)
+
+    def one(w: Wanted) -> InFormat | None:
         how = cut(plan(w.format), tensor.shape)
-        group = how, id(w.rows)
-        if group not in held:
-            held[group] = seen if group == (Cut(), id(rows)) else _read(tensor, how, w.rows)
-        found[str(w.format)] = _in_format(held[group], w, how, tensor.columns) if held[group] or not tensor.size else None
+        held = windows[how, id(w.rows)]
+        return _in_format(held, w, how, tensor.columns) if held or not tensor.size else None
+
+    spread = map if tensor.size <= FEW else pool(max(jobs, 1)).map
+    found = dict(zip((str(w.format) for w in wanted), spread(one, wanted), strict=True))
     return Profile(
         tensor=tensor.name,
         identity=tensor.identity,
@@ -80,18 +93,16 @@ def profile(tensor: Tensor, wanted: Sequence[Wanted], *, sampling: str = "", tim
 
 
 def _read(tensor: Tensor, how: Cut, rows: Sequence[Rows] | None) -> list[_Window]:
-    """Windows of whole rows that hold blocks whole, evenly spaced, the first and the last among them; none where they are too large."""
+    """Windows that hold blocks whole, evenly spaced; none where they are too large."""
     _, height, columns = as_matrices(tensor.shape)
-    if how.whole and tensor.size > MOST:
+    values = tensor.columns * (tensor.rows if rows is None else sum(stop - start for start, stop in rows))
+    budget, size = (values, WHOLE) if values <= WHOLE else (SAMPLED, WINDOW)
+    together = how.alone and rows is None and 0 < height * columns <= size  # several matrices at a time
+    spans = list(slabs(tensor.shape, Cut(height) if together else how, rows, size))
+    largest = max((stop - start for start, stop in spans), default=0) * columns
+    if not 0 < largest <= (MOST if how != Cut() else tensor.size):
         return []
-    together = how.alone and rows is None and 0 < height * columns <= WINDOW  # several matrices at a time
-    spans = list(slabs(tensor.shape, Cut(height) if together else how, rows, WINDOW))
-    if not spans or not columns:
-        return []
-    largest = max(stop - start for start, stop in spans) * columns
-    if largest > MOST:
-        return []
-    chosen = _spaced(len(spans), min(max(LOOKED_AT // largest, 1), LOOKED_AT // WINDOW))
+    chosen = _spaced(len(spans), min(max(budget // largest, 1), MOST_WINDOWS))
     shape = (-1, height, columns) if together or how.whole else (1, -1, columns)
     return [_Window(spans[i][0], tensor.read(*spans[i]).reshape(shape)) for i in chosen]
 
