@@ -44,6 +44,7 @@ THIRD_PARTY: dict[str, set[str]] = {
     "fewbits.pull": {"numpy"},
     "fewbits.metrics": set(),
     "fewbits.table": {"polars"},
+    "fewbits.profile": {"numpy"},
     "fewbits.run": {"polars"},
     "fewbits.scan": {"numpy", "polars", "rich"},
     "fewbits.figures": {"polars", "vl_convert"},

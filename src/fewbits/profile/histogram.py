@@ -44,7 +44,9 @@ def count(arrays: Sequence[Float32], amax: float) -> NDArray[np.int64]:
     cells.reshape(2, POSITIVE)[:, FINITE >> LOWER :] = 0
     place = np.searchsorted(ends, first)
     for sign, half in zip((1, -1), cells.reshape(2, POSITIVE), strict=True):
-        bins[BINS // 2 :: sign] += np.bincount(place + 1, weights=half, minlength=BINS // 2 + 1).astype(np.int64)[: BINS // 2 + 1]
+        bins[BINS // 2 :: sign] += np.bincount(place + 1, weights=half, minlength=BINS // 2 + 1).astype(np.int64)[
+            : BINS // 2 + 1
+        ]
     return bins
 
 

@@ -52,9 +52,7 @@ class _Window:
     x: Float32
 
 
-def profile(
-    tensor: Tensor, wanted: Sequence[Wanted], *, sampling: str = "", time: float = 0.0, jobs: int = 1
-) -> Profile:
+def profile(tensor: Tensor, wanted: Sequence[Wanted], *, sampling: str = "", jobs: int = 1) -> Profile:
     """The profile of a tensor in the formats wanted; it does not depend on `jobs`, nor a format's part on other formats.
 
     A tensor of at most 2^20 values is looked at whole. Of a larger one 2^19 values are: whole rows in 16 windows, evenly
@@ -88,7 +86,6 @@ def profile(
         block_amax=tuple(_block_amax(seen, p) for p in AMAX_PLANS),
         formats=found,
         sampling=sampling,
-        time=time,
     )
 
 

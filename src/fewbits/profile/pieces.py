@@ -23,7 +23,9 @@ def block_text(f: Format) -> str:
     """What the compared pieces are, in words: `blocks of 32`, `rows`, `16 × 16 tiles`, `pieces of 32, one scale for the tensor`."""
     block = pieces(f)
     if block is not f.block:
-        scale = {"None": "no scale", "tensor": "one scale for the tensor", "matrix": "one scale for a matrix"}[str(f.block)]
+        scale = {"None": "no scale", "tensor": "one scale for the tensor", "matrix": "one scale for a matrix"}[
+            str(f.block)
+        ]
         return f"pieces of 32, {scale}"
     if block.kind == "flat":
         return f"runs of {block.columns} in the flattened tensor"
