@@ -25,7 +25,7 @@ def edges(amax: float) -> Float32:
 
 
 def count(arrays: Sequence[Float32], amax: float) -> NDArray[np.int64]:
-    """Counts of the finite values in `BINS` bins in the order of value, as `Profile.histogram`; `amax` is at least the largest magnitude."""
+    """Counts of the finite values in `BINS` bins in the order of value, as `Profile.histogram`; no magnitude is above `amax`."""
     ends, bins = edges(amax), np.zeros(BINS, np.int64)
     if sum(x.size for x in arrays) < CELLS:
         return bins + sum(_exact(x.reshape(-1), ends) for x in arrays)

@@ -168,20 +168,21 @@ class _Block:
     def worst(self, error: float, of: float, scales: Float32, columns: int) -> Worst:
         """What is told of it: `error` is its squared error, `of` that of the tensor, of `columns` columns."""
         grid = self.grid
-        m, i, j = (int(n) for n in np.unravel_index(self.at, grid.counts))
+        band, j = divmod(self.at, grid.counts[2])
+        m, i = divmod(band, grid.counts[1])
         row, column = i * grid.rows, j * grid.columns
         x = self.window.x.reshape(grid.shape)[m, row : row + grid.rows, column : column + grid.columns]
-        x = x[np.isfinite(x)].astype(np.float64)
-        signal = float(x @ x)
+        x = np.where(np.isfinite(x), x, np.float32(0)).astype(np.float64).reshape(-1)
+        signal, share = float(x @ x), error / of if of else math.inf
         first, column = divmod((m * grid.shape[1] + row) * grid.shape[2] + column, columns)
         scale = scales[m % scales.shape[0], i % scales.shape[1], j % scales.shape[2]]
         return Worst(
             self.window.start + first,
             column,
-            min(error / of, 1.0) if error <= of < math.inf else None,
+            min(share, 1.0) if 0 < share < math.inf else None,
             10 * math.log10(signal / error) if signal and error < math.inf else None,
-            _plain(np.float32(abs(x).max(initial=0))),
-            _plain(scale) if np.isfinite(scale) else None,
+            _plain(np.float32(max(x.max(), -x.min()))),
+            _plain(scale) if math.isfinite(scale) else None,
         )
 
 
