@@ -117,7 +117,8 @@ def _amax(x: Float32) -> float:
 
 
 def _block_amax(windows: Sequence[_Window], p: Plan) -> tuple[float, ...]:
-    return _quantiles([parts.block_statistics(window.x, p)[1] for window in windows], PERCENT)
+    found = _quantiles([parts.block_statistics(window.x, p)[1] for window in windows], PERCENT)
+    return tuple(map(_plain, found))
 
 
 def _in_format(windows: Sequence[_Window], w: Wanted, how: Cut, columns: int) -> InFormat:
@@ -134,7 +135,7 @@ def _in_format(windows: Sequence[_Window], w: Wanted, how: Cut, columns: int) ->
         block = _Block(windows[number], grids[number], int(at - ends[number]))
         error = float(errors[number][block.at])
         worst.append(block.worst(error, w.squared_error, scales[number], columns))
-    quantiles = _quantiles(scales, SCALE_PERCENT) if p.scaled and windows else None
+    quantiles = tuple(map(_finite, _quantiles(scales, SCALE_PERCENT))) if p.scaled and windows else None
     return InFormat(quantiles, tuple(worst))
 
 
@@ -172,8 +173,8 @@ class _Block:
         m, i = divmod(band, grid.counts[1])
         row, column = i * grid.rows, j * grid.columns
         x = self.window.x.reshape(grid.shape)[m, row : row + grid.rows, column : column + grid.columns]
-        x = np.where(np.isfinite(x), x, np.float32(0)).astype(np.float64).reshape(-1)
-        signal, share = float(x @ x), error / of if of else math.inf
+        values = np.where(np.isfinite(x), x, np.float32(0)).astype(np.float64).reshape(-1)
+        signal, share = float(values @ values), error / of if of else math.inf
         first, column = divmod((m * grid.shape[1] + row) * grid.shape[2] + column, columns)
         scale = scales[m % scales.shape[0], i % scales.shape[1], j % scales.shape[2]]
         return Worst(
@@ -181,19 +182,23 @@ class _Block:
             column,
             min(share, 1.0) if 0 < share < math.inf else None,
             10 * math.log10(signal / error) if signal and error < math.inf else None,
-            _plain(np.float32(max(x.max(), -x.min()))),
-            _plain(scale) if math.isfinite(scale) else None,
+            _plain(np.float32(max(values.max(), -values.min()))),
+            _finite(scale),
         )
 
 
-def _quantiles(arrays: Sequence[Float32], percent: Sequence[int]) -> tuple[float, ...]:
-    """The smallest value that so many per cent of all are not above; 0 where there is none."""
+def _quantiles(arrays: Sequence[Float32], percent: Sequence[int]) -> Float32:
+    """For each percentage the least value that so many of all are at most, NaN above all; 0 where there are none."""
     values = np.sort(np.concatenate([np.empty(0, np.float32), *(a.reshape(-1) for a in arrays)]))
     if not values.size:
-        return (0.0,) * len(percent)
-    return tuple(_plain(values[max(-(-values.size * p // 100) - 1, 0)]) for p in percent)
+        return np.zeros(len(percent), np.float32)
+    return values[[max(-(-values.size * p // 100) - 1, 0) for p in percent]]
 
 
 def _plain(value: np.float32) -> float:
     """The shortest decimal number that is this float32."""
     return float(str(value))
+
+
+def _finite(value: np.float32) -> float | None:
+    return _plain(value) if math.isfinite(value) else None

@@ -22,7 +22,7 @@ SCALE_PERCENT = (0, 50, 100)
 WORST = 8
 VERSION = 1  # of what the numbers mean
 
-FLOAT32_MAX = (2 - 2**-23) * 2.0**127
+FLOAT32_MAX = 3.4028235e38  # as it is written, a little above it
 INDEX_MAX = 2**32 - 1
 
 
@@ -39,9 +39,10 @@ class Worst(NamedTuple):
 
 @dataclass(frozen=True)
 class InFormat:
-    """Quantiles (0, 50, 100 %) of the final scales of blocks, None without scales; the blocks with the largest squared error."""
+    """Quantiles (0, 50, 100 %) of the final scales of blocks, None without scales (or for one that is not finite); the blocks with
+    the largest squared error."""
 
-    scale: tuple[float, ...] | None
+    scale: tuple[float | None, ...] | None
     worst: tuple[Worst, ...]
 
 
@@ -129,7 +130,7 @@ def key(identity: str, sampling: str = "") -> str:
 def _in_format(data: Mapping[str, Any]) -> InFormat:
     scale = data["scale"]
     if scale is not None:
-        scale = tuple(_number(v, -FLOAT32_MAX) for v in _of_length(scale, len(SCALE_PERCENT)))
+        scale = tuple(_optional(v, -FLOAT32_MAX) for v in _of_length(scale, len(SCALE_PERCENT)))
     if len(data["worst"]) > WORST:
         raise ValueError("too many blocks")
     return InFormat(scale, tuple(_worst(*block) for block in data["worst"]))
@@ -139,10 +140,10 @@ def _worst(row: Any, column: Any, share: Any, sqnr: Any, amax: Any, scale: Any) 
     return Worst(
         _index(row),
         _index(column),
-        None if share is None else _number(share, 0, 1),
-        None if sqnr is None else _number(sqnr, -FLOAT32_MAX),
+        _optional(share, 0, 1),
+        _optional(sqnr, -FLOAT32_MAX),
         _number(amax),
-        None if scale is None else _number(scale, -FLOAT32_MAX),
+        _optional(scale, -FLOAT32_MAX),
     )
 
 
@@ -162,6 +163,10 @@ def _number(value: Any, low: float = 0, high: float = FLOAT32_MAX) -> float:
     if type(value) not in (int, float) or not low <= value <= high:  # NaN is not
         raise ValueError("a number of float32 expected")
     return float(value)
+
+
+def _optional(value: Any, low: float, high: float = FLOAT32_MAX) -> float | None:
+    return None if value is None else _number(value, low, high)
 
 
 def _of_length(values: Any, length: int) -> Sequence[Any]:
