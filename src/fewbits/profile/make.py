@@ -140,10 +140,11 @@ def _in_format(windows: Sequence[_Window], w: Wanted, how: Cut, columns: int) ->
 
 
 def _errors(x: Float32, y: Float32, grid: Grid) -> NDArray[np.float64]:
-    """The squared error of each block, in the order of blocks."""
+    """The squared error of each block, in the order of blocks; infinite where a reconstruction is NaN."""
     out, scratch = np.empty(grid.counts), np.empty(grid.rows * grid.columns)
     cut = x.reshape(grid.shape), y.reshape(grid.shape)
     sums.block_errors(*cut, grid.rows, grid.columns, sums.SQUARED, scratch, np.empty(LANES), out)
+    out[np.isnan(out)] = np.inf
     return out.reshape(-1)
 
 
