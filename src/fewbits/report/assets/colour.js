@@ -37,7 +37,7 @@ function shades(metric, relative, run, formats) {
   };
   const says = (value, f) => {
     if (!drawable(metric, value)) return isExact(metric, value) ? (metric.higher ? "exact" : "0") : "–";
-    if (relative) return `${number(value, f) < 0 ? "−" : "+"}${Math.abs(number(value, f)).toFixed(1)}`;
+    if (relative) return Math.abs(number(value, f)) < 0.05 ? "0.0" : `${number(value, f) < 0 ? "−" : "+"}${Math.abs(number(value, f)).toFixed(1)}`;
     return written(shown(metric, value), { ".2f": ".1f", ".6f": ".4f" }[metric.digits] || ".1e");
   };
   return { look, says, low, high, table, sign, relative };
