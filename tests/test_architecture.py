@@ -48,7 +48,7 @@ THIRD_PARTY: dict[str, set[str]] = {
     "fewbits.run": {"polars"},
     "fewbits.scan": {"numpy", "polars", "rich"},
     "fewbits.figures": {"polars", "vl_convert"},
-    "fewbits.report": {"jinja2", "markupsafe", "polars"},
+    "fewbits.report": {"numpy", "jinja2", "markupsafe", "polars"},
     "fewbits.pictures": {"numpy"},
     "fewbits.packing": {"numpy", "gguf"},
     "fewbits.explain": {"numpy"},

@@ -20,7 +20,7 @@ def main() -> None:
         run = Path(folder) / "run"
         formats = [option for name in FORMATS.split() for option in ("-f", name)]
         subprocess.run([sys.executable, "-m", "fewbits", "scan", "sample", *formats, "-q", "-o", run], check=True)
-        chart = collect(run).data["specs"]["sqnr_db"]["accuracy_bits"]
+        chart = collect([run]).data["runs"][0]["accuracy_bits"]["sqnr_db"]
         PICTURE.parent.mkdir(exist_ok=True)
         figures.save(chart, PICTURE)
         print(PICTURE)

@@ -26,7 +26,7 @@ from fewbits.table.names import layer_of, role_of
 if TYPE_CHECKING:
     import polars
 
-__all__ = ["Content", "Run", "collect"]
+__all__ = ["About", "Content", "Run", "collect"]
 
 FIRST = "sqnr_db"  # the metric that is shown first
 NAMES = tuple(metric.name for metric in metrics.METRICS)
@@ -60,12 +60,11 @@ class Run:
         """How many tensors were measured."""
         return len(self.about)
 
-    def take(self, records: Iterable[Record], extremes: Extremes) -> None:
+    def take(self, records: Iterable[Record]) -> None:
         """Take in the records."""
         for record in self.groups.following(records):
             row = row_of(record, sampled=True)
             self.cells.add(row)
-            extremes.add(row)
             self.about.setdefault(record.tensor, About(record.shape, record.dtype, record.layout))
             self.evidence.add(record.evidence)
             for flag in row["flags"] or ():
@@ -101,10 +100,10 @@ class Content:
 
 def collect(directories: Sequence[Path]) -> Content:
     """Read run directories: run.json and the records. FewbitsError when one is none or holds no measurements."""
-    extremes, runs = Extremes(), []
+    runs = []
     for directory, name in zip(directories, _names(directories), strict=True):
         found = Run(name, run.read(directory))
-        found.take(run.current(directory), extremes)
+        found.take(run.current(directory))
         if not found.about:
             raise FewbitsError(f"{directory} has no measurements")
         runs.append(found)
@@ -120,7 +119,6 @@ def collect(directories: Sequence[Path]) -> Content:
         "colors": {"heat": HEAT, "difference": DIFFERENCE},
         "tensors": _tensors({name: about[name] for name in tensors}),
         "runs": [_run(each, tensors, formats) for each in runs],
-        "tensor_formats": _one_tensor(extremes),
     }
     return Content(runs, rankings[0], answer(rankings[0]), _notes(runs), data)
 
@@ -133,32 +131,6 @@ def _names(directories: Sequence[Path]) -> list[str]:
         if len(set(names)) == len(names):
             return names
     return [f"{path} ({number})" for number, path in enumerate(paths, 1)]
-
-
-class Extremes:
-    """The rows that scales of pictures depend on: every format at its least bits, and the ends of each metric."""
-
-    def __init__(self) -> None:
-        self._axes = [axis_of(name) for name in NAMES]
-        self._formats: dict[str, Row] = {}
-        self._ends: dict[tuple[str, int], tuple[float, Row]] = {}
-
-    def add(self, row: dict[str, Any]) -> None:
-        """Take in a row."""
-        known = self._formats.get(row["format"])
-        if known is None or row["bits"] < known["bits"]:
-            self._formats[row["format"]] = row
-        for axis in self._axes:
-            place = axis.place(row)
-            for sign in (1, -1) if place is not None else ():
-                best = self._ends.get((axis.metric, sign))
-                if best is None or sign * place < best[0]:  # type: ignore[operator]
-                    self._ends[axis.metric, sign] = sign * place, row  # type: ignore[operator]
-
-    def of(self, name: str) -> list[Row]:
-        """What pictures of a metric need."""
-        ends = [self._ends[name, sign][1] for sign in (1, -1) if (name, sign) in self._ends]
-        return [*self._formats.values(), *ends]
 
 
 def _run(found: Run, tensors: Sequence[str], formats: Sequence[Row]) -> dict[str, Any]:
@@ -221,13 +193,6 @@ def _accuracy(ranking: Sequence[Row]) -> dict[str, Any]:
     """Accuracy against bits of merged rows, for every metric."""
     everything = _table([{**row, "tensor": ALL, "shape": [int(row["weights"])]} for row in ranking])
     return {name: draw("accuracy_bits", everything, name) for name in NAMES}
-
-
-def _one_tensor(extremes: Extremes) -> dict[str, Any]:
-    """One tensor in every format, for every metric; the page supplies the rows."""
-    return {
-        name: {**draw("tensor_formats", _table(extremes.of(name)), name), "data": {"name": "table"}} for name in NAMES
-    }
 
 
 def _table(rows: Sequence[Row]) -> polars.DataFrame:
