@@ -147,7 +147,7 @@ def test_a_tensor_that_is_looked_at_whole(x: Float32, asked: list[Format]) -> No
         assert found is not None
         scales = scales_of(x, f) if x.size else None
         if scales is not None and np.isfinite(scales).all():
-            ranked = np.sort(scales.reshape(-1))
+            ranked = np.sort(abs(scales.reshape(-1)))
             middle = ranked[max(-(-ranked.size // 2) - 1, 0)]
             assert found.scale == (float(str(ranked[0])), float(str(middle)), float(str(ranked[-1])))
         elif scales is None:
@@ -202,7 +202,7 @@ def test_what_is_seen_of_a_large_tensor_is_true_of_all_of_it(name: str, shape: t
     scales = scales_of(x, f)
     if found.scale is not None:
         assert scales is not None
-        assert {np.float32(v) for v in found.scale} <= set(scales.reshape(-1).tolist())
+        assert {np.float32(v) for v in found.scale} <= set(abs(scales.reshape(-1)).tolist())
     if f.block is not None and f.block is pieces(f):
         grid = f.block.grid(x.shape)
         for block in found.worst:

@@ -135,7 +135,9 @@ def _in_format(windows: Sequence[_Window], w: Wanted, how: Cut, columns: int) ->
         block = _Block(windows[number], grids[number], int(at - ends[number]))
         error = float(errors[number][block.at])
         worst.append(block.worst(error, w.squared_error, scales[number], columns))
-    quantiles = tuple(map(_finite, _quantiles(scales, SCALE_PERCENT))) if p.scaled and windows else None
+    quantiles = (
+        tuple(map(_finite, _quantiles([np.abs(s) for s in scales], SCALE_PERCENT))) if p.scaled and windows else None
+    )
     return InFormat(quantiles, tuple(worst))
 
 
@@ -181,8 +183,8 @@ class _Block:
         return Worst(
             self.window.start + first,
             column,
-            min(share, 1.0) if 0 < share < math.inf else None,
-            10 * math.log10(signal / error) if signal and error < math.inf else None,
+            _short(min(share, 1.0)) if share < math.inf else None,
+            _short(10 * math.log10(signal / error)) if signal and error < math.inf else None,
             _plain(np.float32(max(values.max(), -values.min()))),
             _finite(scale),
         )
@@ -199,6 +201,11 @@ def _quantiles(arrays: Sequence[Float32], percent: Sequence[int]) -> Float32:
 def _plain(value: np.float32) -> float:
     """The shortest decimal number that is this float32."""
     return float(str(value))
+
+
+def _short(value: float) -> float:
+    """Six significant digits."""
+    return float(f"{value:.6g}")
 
 
 def _finite(value: np.float32) -> float | None:

@@ -39,8 +39,8 @@ class Worst(NamedTuple):
 
 @dataclass(frozen=True)
 class InFormat:
-    """Quantiles (0, 50, 100 %) of the final scales of blocks, None without scales (or for one that is not finite); the blocks with
-    the largest squared error."""
+    """Quantiles (0, 50, 100 %) of the magnitudes of the blocks' final scales, None without scales and for one that is not finite;
+    the blocks with the largest squared error."""
 
     scale: tuple[float | None, ...] | None
     worst: tuple[Worst, ...]
@@ -130,7 +130,7 @@ def key(identity: str, sampling: str = "") -> str:
 def _in_format(data: Mapping[str, Any]) -> InFormat:
     scale = data["scale"]
     if scale is not None:
-        scale = tuple(_optional(v, -FLOAT32_MAX) for v in _of_length(scale, len(SCALE_PERCENT)))
+        scale = tuple(_optional(v, 0) for v in _of_length(scale, len(SCALE_PERCENT)))
     if len(data["worst"]) > WORST:
         raise ValueError("too many blocks")
     return InFormat(scale, tuple(_worst(*block) for block in data["worst"]))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from fewbits import metrics, run
 from fewbits.errors import FewbitsError
@@ -14,10 +16,14 @@ from fewbits.figures import draw
 from fewbits.figures.axes import axis_of
 from fewbits.figures.rows import natural
 from fewbits.figures.style import DIFFERENCE, HEAT
+from fewbits.profile import Profile
+from fewbits.profile.pieces import block_text, levels
 from fewbits.report.answer import Answer, answer
 from fewbits.report.grid import Cells, dictionary
 from fewbits.report.groups import ALL, Groups
+from fewbits.report.profiles import arrays, importance
 from fewbits.scan.summary import SAME_BITS
+from fewbits.spec import parse
 from fewbits.table import Record
 from fewbits.table.columns import frame
 from fewbits.table.columns import row as row_of
@@ -41,6 +47,7 @@ class About:
     shape: tuple[int, ...]
     dtype: str
     layout: str
+    identity: str
 
 
 @dataclass
@@ -65,7 +72,7 @@ class Run:
         for record in self.groups.following(records):
             row = row_of(record, sampled=True)
             self.cells.add(row)
-            self.about.setdefault(record.tensor, About(record.shape, record.dtype, record.layout))
+            self.about.setdefault(record.tensor, About(record.shape, record.dtype, record.layout, record.identity))
             self.evidence.add(record.evidence)
             for flag in row["flags"] or ():
                 kind, _, value = flag.partition(":")
@@ -120,7 +127,26 @@ def collect(directories: Sequence[Path]) -> Content:
         "tensors": _tensors({name: about[name] for name in tensors}),
         "runs": [_run(each, tensors, formats) for each in runs],
     }
+    data["profiles"] = _profiles(directories, runs, data)
     return Content(runs, rankings[0], answer(rankings[0]), _notes(runs), data)
+
+
+def _profiles(directories: Sequence[Path], runs: Sequence[Run], data: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The profile of each tensor in the first run that has one; those that hold most of the error come first."""
+    names, specs = data["tensors"]["name"], [f["spec"] for f in data["formats"]]
+    errors = data["runs"][0]["tensors"]["metrics"]["mse"].reshape(len(names), len(specs))
+    order = importance(errors * np.array(data["tensors"]["weights"], np.float64)[:, None])
+    wanted = [names[at] for at in order]
+
+    def found() -> Iterator[Profile]:
+        seen: set[str] = set()
+        for directory, each in zip(directories, runs, strict=True):
+            left = {name: each.about[name].identity for name in wanted if name in each.about and name not in seen}
+            for profile in run.profiles(directory, left):
+                seen.add(profile.tensor)
+                yield profile
+
+    return arrays(found(), {name: at for at, name in enumerate(names)}, specs)
 
 
 def _names(directories: Sequence[Path]) -> list[str]:
@@ -186,7 +212,16 @@ def _formats(rows: Sequence[Row]) -> list[dict[str, Any]]:
         taken[row["format"]] = taken.get(row["format"], 0) + 1
         if taken[row["format"]] > 1:
             row["format"] = row["spec"]
-    return sorted(found.values(), key=lambda row: row["bits"])
+    return [{**row, **_layout(row["spec"])} for row in sorted(found.values(), key=lambda row: row["bits"])]
+
+
+def _layout(spec: str) -> dict[str, Any]:
+    """What pictures of a tensor say of a format; nothing for a spec that only another version knows."""
+    try:
+        f = parse(spec)
+    except FewbitsError:
+        return {"levels": [], "block": ""}
+    return {"levels": levels(f), "block": block_text(f)}
 
 
 def _accuracy(ranking: Sequence[Row]) -> dict[str, Any]:
