@@ -26,6 +26,10 @@ from fewbits.profile.histogram import count, edges
 from fewbits.profile.make import Wanted, profile
 from fewbits.profile.pieces import block_text, levels, pieces
 from fewbits.profile.record import AMAX_BLOCKS, PERCENT
+from fewbits.report.content import collect
+from fewbits.report.payload import pack
+from fewbits.report.profiles import arrays as arrays_of
+from fewbits.report.profiles import importance
 from fewbits.run import RunDirectory
 from fewbits.run.profiles import profile_files
 from fewbits.scan import Options, scan
@@ -100,7 +104,11 @@ def check_worst(x: Float32, f: Format, p: Profile, error: float, *, whole: bool 
         if size < math.inf:
             share = pytest.approx(min(size / error, 1), rel=1e-5) if math.isfinite(error) else None
             assert block.share == share
-            assert block.sqnr is None if not signal else block.sqnr == pytest.approx(10 * math.log10(signal / size))
+            assert (
+                block.sqnr is None
+                if not signal
+                else block.sqnr == pytest.approx(10 * math.log10(signal / size), 1e-5, 1e-5)
+            )
         assert block.amax == pytest.approx(amax, rel=1e-7)
 
 
@@ -437,3 +445,60 @@ def test_lines_of_something_else_are_ignored(tmp_path: Path) -> None:
         )
     assert list(kept(tmp_path)) == ["a", "b"]
     assert scanned(tmp_path, two(), FORMATS) == []
+
+
+def test_a_report_carries_what_was_profiled(tmp_path: Path) -> None:
+    scanned(tmp_path / "r", two(), FORMATS)
+    scanned(tmp_path / "s", [*two(), tensor(array("gauss", (5, 33)), "c", "ic")], catalog.resolve(["nf4"]))
+    (tmp_path / "r" / "run.json").write_text(json.dumps({"model": "m"}))
+    data = collect([tmp_path / "r", tmp_path / "s"]).data
+    specs, names, found = [f["spec"] for f in data["formats"]], data["tensors"]["name"], data["profiles"]
+    first, second = kept(tmp_path / "r"), kept(tmp_path / "s")
+    assert sorted(names[at] for at in found["tensor"]) == ["a", "b", "c"]
+    wide = len(specs)
+    for at, name in enumerate(names[i] for i in found["tensor"]):
+        p = first.get(name) or second[name]
+        assert found["amax"][at] == pytest.approx(p.amax, rel=1e-5)
+        assert found["looked_at"][at] == 1
+        assert found["histogram"][at * BINS : (at + 1) * BINS] == pytest.approx(p.histogram, rel=2**-5)
+        flat = [v for quantiles in p.block_amax for v in quantiles]
+        assert found["block_amax"][at * 27 : (at + 1) * 27] == pytest.approx(flat, rel=2**-9)
+        for f, spec in enumerate(specs):
+            scales = found["scales"][(at * wide + f) * 3 :][:3]
+            worst = slice(*found["worst"]["start"][at * wide + f :][:2])
+            part = p.formats.get(spec)
+            if part is None or part.scale is None:
+                assert np.isnan(scales).all()
+            else:
+                assert scales == pytest.approx(part.scale, rel=2**-10)
+            blocks = part.worst if part else ()
+            assert found["worst"]["row"][worst].tolist() == [block.row for block in blocks]
+            assert found["worst"]["column"][worst].tolist() == [block.column for block in blocks]
+            assert found["worst"]["sqnr"][worst] == pytest.approx([block.sqnr for block in blocks], rel=2**-9)
+    assert {f["spec"]: (len(f["levels"]), f["block"]) for f in data["formats"]} == {
+        "e2m1@32:e8m0": (15, "blocks of 32"),
+        "bf16": (0, "pieces of 32, no scale"),
+        "nf4lut@flat64:f32": (16, "runs of 64 in the flattened tensor"),
+    }
+    assert len(pack(data)) > 1000
+
+
+def test_a_report_without_profiles(tmp_path: Path) -> None:
+    scanned(tmp_path, two(), FORMATS, profile=False)
+    assert collect([tmp_path]).data["profiles"] is None
+
+
+def test_a_page_carries_the_tensors_that_hold_most_of_the_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    errors = np.array([[1.0, np.nan], [5.0, 3.0], [0.0, np.inf], [2.0, 90.0]])
+    assert importance(errors).tolist() == [3, 1, 0, 2]
+    p, _ = profiled(array("gauss", (9, 64)), [f for _, f in FORMATS])
+    some = [replace(p, tensor=name) for name in "abcd"]
+    specs, places = list(p.formats), {name: at for at, name in enumerate("dcba")}
+    blocks = sum(len(part.worst) for part in p.formats.values() if part)
+    monkeypatch.setattr("fewbits.report.profiles.BLOCKS", 2 * blocks + 1)
+    monkeypatch.setattr("fewbits.report.profiles.NUMBERS", 3 * (BINS + 27 + 6) + 5)
+    found = arrays_of(some, places, specs)
+    assert found is not None
+    assert found["tensor"].tolist() == [3, 2, 1]
+    assert found["worst"]["start"].tolist()[::2] == [0, blocks, 2 * blocks, 2 * blocks]
+    assert arrays_of([], places, specs) is None
