@@ -181,7 +181,7 @@ SPECS = ["mxfp4", "nvfp4", "nf4", "q4_k", "q4_0", "int4-g128-zero", "fp8-e4m3-12
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tensors of a few thousand values are large."""
-    for name, value in (("WHOLE", 1 << 11), ("SAMPLED", 1 << 11), ("WINDOW", 1 << 8), ("MOST", 1 << 14)):
+    for name, value in (("LOOKED_AT", 1 << 11), ("WINDOW", 1 << 8), ("MOST", 1 << 14)):
         monkeypatch.setattr(make, name, value)
 
 

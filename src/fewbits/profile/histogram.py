@@ -7,13 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from fewbits.kernels.histogram import PATTERNS, count_upper_halves
 from fewbits.plan import Float32
 from fewbits.profile.record import BINS, OCTAVES, STEPS
 
 __all__ = ["count", "edges"]
 
 LOWER = 16  # bits of a float32 that a cell does not tell apart
-CELLS = 1 << (32 - LOWER)
+CELLS = PATTERNS
 POSITIVE = CELLS // 2  # cells of positive values, those of infinities and NaN last
 FINITE = 0x7F800000
 
@@ -35,12 +36,10 @@ def count(arrays: Sequence[Float32], amax: float) -> NDArray[np.int64]:
     split[[0, POSITIVE]] = True  # zero, and what is less than any normal number
     first = (np.arange(POSITIVE, dtype=np.uint32) << LOWER).view(np.float32)  # the least magnitude of each cell
     cells = np.zeros(CELLS, np.int64)
+    held = np.empty(max(x.size for x in arrays), np.uint32)
     for x in arrays:
-        patterns = x.reshape(-1).view(np.uint32)
-        cell = (patterns >> LOWER).astype(np.int64)
-        cells += np.bincount(cell, minlength=CELLS)
-        bins += _exact(patterns[split[cell]].view(np.float32), ends)
-    cells[split] = 0
+        apart = count_upper_halves(x.reshape(-1).view(np.uint32), split, cells, held)
+        bins += _exact(held[:apart].view(np.float32), ends)
     cells.reshape(2, POSITIVE)[:, FINITE >> LOWER :] = 0
     place = np.searchsorted(ends, first)
     for sign, half in zip((1, -1), cells.reshape(2, POSITIVE), strict=True):

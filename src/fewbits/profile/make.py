@@ -25,12 +25,12 @@ from fewbits.verbs import with_scales
 
 __all__ = ["Wanted", "profile"]
 
-WHOLE = 1 << 20  # values of a tensor that is looked at whole
-SAMPLED = 1 << 19  # values that are looked at of a larger one
-WINDOW = 1 << 15  # values that are read at a time, about, of those
+LOOKED_AT = 1 << 18  # values of a tensor
+WINDOW = 1 << 14  # values that are read at a time, about, where that is not all of them
 MOST_WINDOWS = 64
 MOST = 1 << 22  # values of a window, where blocks are as tall as that
 
+NO_SCALE = np.full((1, 1, 1), np.nan, np.float32)
 AMAX_PLANS = tuple(plan(Format(element("s8"), Block("grid", 1, n), Format(element("f32")))) for n in AMAX_BLOCKS)
 
 
@@ -55,7 +55,7 @@ class _Window:
 def profile(tensor: Tensor, wanted: Sequence[Wanted], *, sampling: str = "", jobs: int = 1) -> Profile:
     """The profile of a tensor in the formats wanted; it does not depend on `jobs`, nor a format's part on other formats.
 
-    A tensor of at most 2^20 values is looked at whole. Of a larger one 2^19 values are: whole rows in 16 windows, evenly
+    A tensor of at most 2^18 values is looked at whole. Of a larger one so many values are: whole rows in 16 windows, evenly
     spaced over the rows that were measured, the first and the last among them; more where rows or blocks are longer than a
     window. Every window holds a format's blocks whole and the reconstruction is, bit for bit, the one that was measured. A
     format gets None where no window of 2^22 values does: blocks as tall as a large matrix, or scales that depend on all of a
@@ -93,7 +93,7 @@ def _read(tensor: Tensor, how: Cut, rows: Sequence[Rows] | None) -> list[_Window
     """Windows that hold blocks whole, evenly spaced; none where they are too large."""
     _, height, columns = as_matrices(tensor.shape)
     values = tensor.columns * (tensor.rows if rows is None else sum(stop - start for start, stop in rows))
-    budget, size = (values, WHOLE) if values <= WHOLE else (SAMPLED, WINDOW)
+    budget, size = (values, LOOKED_AT) if values <= LOOKED_AT else (LOOKED_AT, WINDOW)
     together = how.alone and rows is None and 0 < height * columns <= size  # several matrices at a time
     spans = list(slabs(tensor.shape, Cut(height) if together else how, rows, size))
     largest = max((stop - start for start, stop in spans), default=0) * columns
@@ -124,10 +124,12 @@ def _block_amax(windows: Sequence[_Window], p: Plan) -> tuple[float, ...]:
 def _in_format(windows: Sequence[_Window], w: Wanted, how: Cut, columns: int) -> InFormat:
     p = plan(w.format)
     known = np.full((1, 1, 1), w.amax, np.float32) if needs_amax(p) and not how.whole else None
-    made = [with_scales(window.x, p, known) for window in windows]
-    scales = [np.full((1, 1, 1), np.nan, np.float32) if s is None else s for _, s in made]
     grids = [pieces(w.format).grid(window.x.shape) for window in windows]
-    errors = [_errors(window.x, y, grid) for window, (y, _), grid in zip(windows, made, grids, strict=True)]
+    scales, errors = [], []
+    for window, grid in zip(windows, grids, strict=True):
+        y, stored = with_scales(window.x, p, known)
+        errors.append(_errors(window.x, y, grid))
+        scales.append(NO_SCALE if stored is None else stored)
     ends = np.cumsum([0, *(e.size for e in errors)])
     worst = []
     for at in _largest(np.concatenate([np.empty(0), *errors])):
@@ -177,7 +179,7 @@ class _Block:
         row, column = i * grid.rows, j * grid.columns
         x = self.window.x.reshape(grid.shape)[m, row : row + grid.rows, column : column + grid.columns]
         values = np.where(np.isfinite(x), x, np.float32(0)).astype(np.float64).reshape(-1)
-        signal, share = float(values @ values), error / of if of else math.inf
+        signal, share = float(values @ values), error / of if 0 < of < math.inf else math.inf
         first, column = divmod((m * grid.shape[1] + row) * grid.shape[2] + column, columns)
         scale = scales[m % scales.shape[0], i % scales.shape[1], j % scales.shape[2]]
         return Worst(
