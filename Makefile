@@ -60,7 +60,7 @@ $(ORACLES)/.done: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 test-oracles: $(ORACLES)/.done  ## the tests that compare with other people's packages: torch, bitsandbytes, torchao … (2 GB)
-	@FEWBITS_ORACLES=required $(ORACLES)/bin/python -m pytest -n $(WORKERS) --dist loadfile tests/test_packed_packages.py tests/test_conformance.py tests/test_bench.py
+	@FEWBITS_BROWSER= FEWBITS_ORACLES=required $(ORACLES)/bin/python -m pytest -n $(WORKERS) --dist loadfile tests/test_packed_packages.py tests/test_conformance.py tests/test_bench.py
 
 lint: $(VENV)/.dev  ## ruff: rules and layout
 	$(BIN)/ruff check

@@ -19,7 +19,8 @@ __all__ = ["arrays", "importance", "most"]
 
 NUMBERS = 2_500_000  # of all profiles in a page, worst blocks apart: 10,000 tensors in 20 formats
 BLOCKS = 32_000  # worst blocks in a page
-BITS = {"histogram": 5, "block_amax": 9, "scales": 10}  # significant ones that are kept
+FEW = 1000  # tensors whose numbers are not rounded
+BITS = {"histogram": 5, "block_amax": 9, "scales": 10}  # significant ones that are kept of more
 WORST_BITS = {"share": 8, "sqnr": 10, "amax": 10, "scale": 10}
 
 
@@ -62,15 +63,17 @@ def arrays(profiles: Iterable[Profile], tensors: Mapping[str, int], specs: Seque
     if not places:
         return None
     row, column, *rest = worst
+    bits, worst_bits = (BITS, WORST_BITS) if len(places) > FEW else ({}, {})
     numbers = dict(zip(("share", "sqnr", "amax", "scale"), rest, strict=True))
     return {
+        "rounded": bool(bits),
         "tensor": np.array(places, np.uint32),
-        **{name: _rounded(values, BITS.get(name, KEPT)) for name, values in kept.items()},
+        **{name: _rounded(values, bits.get(name, KEPT)) for name, values in kept.items()},
         "worst": {
             "start": np.array(start, np.uint32),
             "row": smallest(np.array(row, np.int64)),
             "column": smallest(np.array(column, np.int64)),
-            **{name: _rounded(values, WORST_BITS[name]) for name, values in numbers.items()},
+            **{name: _rounded(values, worst_bits.get(name, KEPT)) for name, values in numbers.items()},
         },
     }
 

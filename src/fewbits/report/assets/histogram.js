@@ -16,6 +16,9 @@ function chosenLevels(p) {
   return wanted ?? some.find((f) => FORMATS[f].front && FORMATS[f].levels.length <= 33) ?? some.find((f) => FORMATS[f].levels.length <= 33) ?? some[0] ?? -1;
 }
 
+// Counts of many tensors are kept in few digits.
+const held = (count) => `${DATA.profiles.rounded ? "about " : ""}${many(count, "value")}`;
+
 // Bins as { from, to, count }, in order of value.
 function bins(p) {
   const amax = DATA.profiles.amax[p];
@@ -64,7 +67,7 @@ function histogram(t, p, wide) {
     switcher("Axis", [["linear", "value"], ["log", "magnitude (log)"]], logarithmic ? "log" : "linear", (axis) => choose({ axis })),
   );
   if (f < 0) text += " No format shown has levels that can be drawn here.";
-  const table = () => smallTable("Values in bins", [{ title: "from", text: false }, { title: "to", text: false }, { title: "values", text: false }], all.filter((bin) => bin.count).map((bin) => [brief(bin.from), brief(bin.to), counted(bin.count)]));
+  const table = () => smallTable("Values in bins", [{ title: "from", text: false }, { title: "to", text: false }, { title: "values", text: false }], all.filter((bin) => bin.count).map((bin) => [brief(bin.from), brief(bin.to), held(bin.count)]));
   return figure("Values and levels", text, element("div", {}, controls, picture.svg), table);
 }
 
@@ -80,7 +83,7 @@ function byValue(all, total, amax, wide) {
   const heights = drawn.map((bin) => bin.height);
   const least = Math.max(Math.min(...heights) / 2, Math.max(...heights) / 1e7);
   const picture = plot({ label: "Histogram of the values; the numbers are below it", width: wide, height: 320, left: 76, x: { domain: [-amax * 1.03, amax * 1.03], title: `value${zeros ? ` (${percent(zeros / total)} are zero)` : ""}` }, y: { kind: "log", domain: [least, Math.max(...heights) * 1.5], title: "share of values in 1 % of the width", format: percent } });
-  for (const bin of drawn) bar(picture, picture.x(bin.from), picture.x(bin.to), picture.y(Math.max(bin.height, least)), `${brief(bin.from)} to ${brief(bin.to)}: ${counted(bin.count)} values`);
+  for (const bin of drawn) bar(picture, picture.x(bin.from), picture.x(bin.to), picture.y(Math.max(bin.height, least)), `${brief(bin.from)} to ${brief(bin.to)}: ${held(bin.count)}`);
   return { ...picture, place: (v) => (Math.abs(v) > amax * 1.03 ? null : picture.x(v)) };
 }
 
@@ -106,7 +109,7 @@ function byMagnitude(all, total, amax, wide) {
   }
   all.forEach((bin, i) => {
     if (!bin.count) return;
-    const words = `${brief(bin.from)} to ${brief(bin.to)}: ${counted(bin.count)} values`;
+    const words = `${brief(bin.from)} to ${brief(bin.to)}: ${held(bin.count)}`;
     if (bin.from === bin.to || i === SIDE || i === SIDE + 2) return bar(picture, picture.x(i === SIDE ? -gap : i === SIDE + 2 ? gap * 0.4 : -gap * 0.4), picture.x(i === SIDE ? -gap * 0.4 : i === SIDE + 2 ? gap : gap * 0.4), picture.y(bin.count / total), words);
     bar(picture, picture.x(at(bin.from)), picture.x(at(bin.to)), picture.y(bin.count / total), words);
   });
