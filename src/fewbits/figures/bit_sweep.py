@@ -17,7 +17,8 @@ __all__ = ["bit_sweep"]
 
 NEEDS = ("bits", "mse", "sqnr_db", "theory_db", "compression")
 SIDES = {"width": 265, "height": 250}
-DOTS = {"type": "line", "color": ACCENT, "point": {"filled": True, "size": 40, "color": ACCENT}}
+DOT: Spec = {"type": "point", "filled": True, "size": 40, "opacity": 1, "color": ACCENT}
+LINE: Spec = {"type": "line", "color": ACCENT, "point": {"filled": True, "size": 40, "color": ACCENT}}
 
 
 @register("Error against the width of integers", NEEDS, metric=False)
@@ -25,13 +26,14 @@ def bit_sweep(table: polars.DataFrame, /) -> Spec:
     """MSE and SQNR against bits, SQNR against compression; dashed: what uniform rounding noise would give."""
     rows = [row for row in chart_rows(table, NEEDS) if row["mse"] and row["sqnr_db"] is not None]
     bits = [row["bits"] for row in rows] or [2, 16]
-    x = number("bits", "bits a value", (min(bits) - 0.5, max(bits) + 0.5), values=sorted({*bits}), format="d")
+    even = [n for n in range(min(bits), max(bits) + 1) if n % 2 == 0]
+    x = number("bits", "bits a value", (min(bits) - 0.5, max(bits) + 0.5), values=even, format="d", labelOverlap=False)
     mse = number("mse", "MSE (logarithmic, lower is better)", _far([row["mse"] for row in rows]), log=True, format=".0e")
     levels = [row[name] for row in rows for name in ("sqnr_db", "theory_db")] or [0.0, 1.0]
     domain = min(levels) - 4, max(levels) + 4
-    y = number("sqnr_db", "SQNR, dB (higher is better)", domain)
+    y = number("sqnr_db", "SQNR, dB (higher is better)", domain, format="d")
     ratios = [row["compression"] for row in rows] or [1.0, 16.0]
-    across = number("compression", "compression: 32 / bits", (0, max(ratios) + 2))
+    across = number("compression", "compression: 32 / bits", (0, 1.2 * max(ratios)))
     theory: Spec = {
         "name": "theory",
         "mark": {"type": "line", "color": MUTED, "strokeDash": [5, 3]},
@@ -44,21 +46,21 @@ def bit_sweep(table: polars.DataFrame, /) -> Spec:
         "encoding": {"x": across, "y": y, "text": {"field": "text"}},
     }
     panels = [
-        styled(rows, [_line("mse", x, mse)], title=heading("Mean squared error"), **SIDES),
-        styled(rows, [theory, _line("sqnr", x, y)], title=heading("SQNR; dashed: uniform noise"), **SIDES),
-        styled(rows, [_line("trade", across, y), labels], title=heading("What compression costs"), **SIDES),
+        styled(rows, [_series("mse", LINE, x, mse)], title=heading("Mean squared error"), **SIDES),
+        styled(rows, [theory, _series("sqnr", DOT, x, y)], title=heading("SQNR; dashed: uniform noise"), **SIDES),
+        styled(rows, [_series("trade", LINE, across, y), labels], title=heading("What compression costs"), **SIDES),
     ]
     return beside(panels, columns=3)
 
 
-def _line(name: str, x: dict[str, Any], y: dict[str, Any]) -> Spec:
+def _series(name: str, mark: Spec, x: dict[str, Any], y: dict[str, Any]) -> Spec:
     tooltip = [
         {"field": "bits"},
         {"field": "mse", "type": "quantitative", "title": "MSE", "format": ".3e"},
         {"field": "sqnr_db", "type": "quantitative", "title": "SQNR, dB", "format": ".2f"},
         {"field": "theory_db", "type": "quantitative", "title": "uniform noise, dB", "format": ".2f"},
     ]
-    return {"name": name, "mark": DOTS, "encoding": {"x": x, "y": y, "tooltip": tooltip}}
+    return {"name": name, "mark": mark, "encoding": {"x": x, "y": y, "tooltip": tooltip}}
 
 
 def _far(values: list[float]) -> tuple[float, float]:

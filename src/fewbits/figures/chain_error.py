@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fewbits.figures.channels import number
 from fewbits.figures.registry import Spec, register
@@ -16,6 +16,7 @@ __all__ = ["chain_error"]
 
 NEEDS = ("chain", "step", "format", "sqnr_db", "previous_sqnr_db")
 WIDTH, HEIGHT = 620, 320
+NEAR = 14  # pixels; points no farther apart share a label
 
 
 @register("Error along chains of conversions", NEEDS, metric=False)
@@ -27,8 +28,9 @@ def chain_error(table: polars.DataFrame, /) -> Spec:
     steps = max((row["step"] for row in rows), default=1)
     levels = [row["sqnr_db"] for row in rows] or [0.0, 60.0]
     spread = (max(levels) - min(levels)) or 10.0
-    x = number("step", "step of the chain", (0.75, steps + 0.75), values=list(range(1, steps + 1)), format="d", grid=False)
-    y = number("sqnr_db", "SQNR against the original, dB (higher is better)", (min(levels) - 0.1 * spread, max(levels) + 0.1 * spread))
+    x_at, y_at = (0.75, steps + 0.75), (min(levels) - 0.1 * spread, max(levels) + 0.1 * spread)
+    x = number("step", "step of the chain", x_at, values=list(range(1, steps + 1)), format="d", grid=False)
+    y = number("sqnr_db", "SQNR against the original, dB (higher is better)", y_at, format="d")
     color = {
         "field": "chain",
         "type": "nominal",
@@ -50,8 +52,21 @@ def chain_error(table: polars.DataFrame, /) -> Spec:
     }
     labels: Spec = {
         "name": "labels",
-        "mark": {"type": "text", "align": "left", "dx": 7, "dy": -7, "fontSize": 10.5, "color": MUTED, "aria": False},
-        "encoding": {"x": x, "y": y, "text": {"field": "format"}},
+        "data": {"values": _labels(rows, NEAR * (y_at[1] - y_at[0]) / HEIGHT)},
+        "mark": {"type": "text", "align": "left", "dx": 6, "dy": -8, "fontSize": 11, "color": MUTED, "aria": False},
+        "encoding": {"x": x, "y": y, "text": {"field": "text"}},
     }
     title = headed("Error along chains of conversions", "each step works on the result of the step before")
     return styled(rows, [lines, points, labels], title=title, width=WIDTH, height=HEIGHT)
+
+
+def _labels(rows: list[dict[str, Any]], near: float) -> list[dict[str, Any]]:
+    """A label for the points of a step that lie within `near` dB of the highest of them: their formats, each once."""
+    found: list[dict[str, Any]] = []
+    for row in sorted(rows, key=lambda row: (row["step"], -row["sqnr_db"])):
+        last = found[-1] if found else None
+        if last is None or last["step"] != row["step"] or last["sqnr_db"] - row["sqnr_db"] > near:
+            found.append({"step": row["step"], "sqnr_db": row["sqnr_db"], "formats": []})
+        if row["format"] not in found[-1]["formats"]:
+            found[-1]["formats"].append(row["format"])
+    return [label | {"text": ", ".join(label.pop("formats"))} for label in found]

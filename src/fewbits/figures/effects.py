@@ -30,6 +30,7 @@ def effects(table: polars.DataFrame, /) -> Spec:
     color = {
         "field": "format",
         "type": "nominal",
+        "sort": names,
         "scale": {"domain": names, "range": [INK, *(series_color(i) for i in range(len(formats)))]},
         "legend": {"title": None, "orient": "top", "symbolType": "square", "symbolOpacity": 1},
     }
@@ -46,33 +47,44 @@ def effects(table: polars.DataFrame, /) -> Spec:
 
 
 def _sorted(rows: list[dict[str, Any]], color: Spec) -> Spec:
-    line: Spec = {
-        "name": "sorted",
-        "mark": {"type": "line", "interpolate": "step", "strokeWidth": 1.5},
-        "encoding": {
-            "x": number("x", "rank of the value, from least to largest", (0, 1), format=".0%"),
-            "y": number("y", "value"),
-            "color": color,
-        },
+    encoding = {
+        "x": number("x", "rank of the value, from least to largest", (0, 1), format=".0%"),
+        "y": number("y", "value"),
+        "color": color,
     }
-    return styled(rows, [line], title=heading("Values in order of size"), **SIDES)
+    original = f"datum.format === '{ORIGINAL}'"
+    layers: list[Spec] = [
+        {
+            "name": name,
+            "transform": [{"filter": test}],
+            "mark": {"type": "line", "interpolate": interpolate, "strokeWidth": width, "opacity": opacity},
+            "encoding": encoding,
+        }
+        for name, test, interpolate, width, opacity in (
+            ("original", original, "linear", 5, 0.25),
+            ("sorted", f"!({original})", "step", 1.5, 1),
+        )
+    ]
+    return styled(rows, layers, title=heading("Values in order of size"), **SIDES)
 
 
 def _errors(rows: list[dict[str, Any]], color: Spec) -> Spec:
-    least = min((row["y"] for row in rows if row["y"] > 0), default=1e-3)
+    found = [row | {"density": row["y"] / (row["x2"] - row["x"])} for row in rows if row["y"] > 0 and row["x2"] > row["x"]]
+    density = [row["density"] for row in found] or [1.0]
+    low, high = min(density) / 3, 2 * max(density)
     bars: Spec = {
         "name": "errors",
-        "transform": [{"filter": "datum.y > 0"}, {"calculate": f"{least / 2!r}", "as": "base"}],
+        "transform": [{"calculate": f"{low!r}", "as": "base"}],
         "mark": {"type": "rect", "opacity": 0.6},
         "encoding": {
             "x": number("x", "error: reconstructed − value"),
             "x2": {"field": "x2"},
-            "y": number("y", "share of the errors (logarithmic)", (least / 2, 1), log=True, format="~%"),
+            "y": number("density", "density of the errors (logarithmic)", (low, high), log=True),
             "y2": {"field": "base"},
             "color": color,
         },
     }
-    return styled(rows, [bars], title=heading("Errors, each format in bins of its own"), **SIDES)
+    return styled(found, [bars], title=heading("Errors"), **SIDES)
 
 
 def _values(rows: list[dict[str, Any]], levels: list[dict[str, Any]]) -> Spec:

@@ -17,7 +17,7 @@ from fewbits.verbs import quantize
 __all__ = ["ORIGINAL", "effects"]
 
 ORIGINAL = "original"
-BINS = 50  # of errors; twice as many of values
+BINS = 25  # of errors; twice as many of values
 Float64 = NDArray[np.float64]
 Rows = list[dict[str, Any]]
 
