@@ -1,4 +1,4 @@
-"""A drawing as a small PNG: at most 64 colours, an index for each pixel. Pictures in a notebook count in every clone."""
+"""A drawing as a small PNG: at most 32 colours, an index for each pixel. Pictures in a notebook count in every clone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 __all__ = ["small_png"]
 
-COLOURS = 64
+COLOURS = 32
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 RGBA, INDEXED = 6, 3
 
@@ -37,7 +37,7 @@ def small_png(png: bytes) -> bytes:
 
 
 def _pixels(png: bytes) -> Pixels:
-    """(height, width, 4) of a file that has one of PNG's filters, or another, on each line."""
+    """(height, width, 4) of a file whose lines have PNG's filters none, sub or up."""
     found: dict[bytes, bytes] = {}
     for kind, data in _chunks(png):
         found[kind] = found.get(kind, b"") + data

@@ -112,7 +112,7 @@ print(f"6.5 in FP16 is {s:b} {e:05b} {m:010b}: (-1)^{s} · 2^({e} - 15) · (1 + 
 #
 # ## 2. Formats in numbers
 #
-# *epsilon* is the precision at 1: the gap between 1 and the next larger value. *values* counts different finite numbers, not bit
+# *epsilon* is the precision at 1: the gap between 1 and the next larger value. *max* is the largest magnitude, *values* counts different finite numbers, not bit
 # patterns: NaN, infinities and the second zero do not count. The dynamic range is $20\log_{10}(\max / \min_{>0})$ decibels.
 # E4M3 reaches 448 in the OCP standard (suffix FN) that all hardware follows; a variant that keeps IEEE's infinities stops at 240.
 # `s8` and `s4` are the integers that weights use: symmetric, so that the lowest code stays free.
@@ -130,8 +130,8 @@ draw("dynamic_range", [explain.properties(*one) for one in catalog.resolve(compa
 #
 # ## 3. The number line
 #
-# Every value between −4 and 4. Floats are dense around zero, and the gap doubles at every power of two. FP16 has more of its values
-# in here than BF16, which spends them on numbers up to $10^{38}$.
+# Every value between −4 and 4, and closer. Floats are dense around zero, and the gap doubles at every power of two. Half of all values
+# of FP16 and of BF16 are in here; but nearly all of BF16's lie within 1/8 of zero, down to $10^{-40}$, where FP16 has only 24577.
 
 # %%
 lines = catalog.resolve(["fp16", "bf16", "fp8-e4m3", "fp8-e5m2"])
@@ -145,11 +145,10 @@ draw("number_line", explain.number_line(lines, [(-4.0, 4.0), (-0.125, 0.125)]))
 # ## 4. FP16 and BF16
 #
 # The relative error of rounding to the nearest value (ties to even) is at most half an epsilon as long as the number is normal:
-# $2^{-11}$ for FP16, $2^{-8} \cdot \tfrac12 \cdot 2 = 2^{-8}$ over two for BF16. Below its smallest normal number FP16 loses digits, above
-# 65504 it overflows.
+# $2^{-11}$ or 0.05 % for FP16, $2^{-8}$ or 0.4 % for BF16. Below its smallest normal number FP16 loses digits, above 65504 it overflows.
 
 # %%
-draw("relative_error", explain.relative_error(catalog.resolve(["fp16", "bf16"])))
+draw("relative_error", explain.relative_error(catalog.resolve(["fp16", "bf16"]), points=400))
 
 # %% [markdown]
 # At single values. A bar chart with a logarithmic axis would hide the best cases, the exact ones; a table does not.
@@ -395,7 +394,7 @@ gib = table(footprint).pivot("format", index="model", values="gib")
 gib.with_columns(pl.exclude("model").round(2))
 
 # %%
-draw("memory_bars", memory.fit_rows(footprint, memory.chosen(["8", "24", "80"])))
+draw("memory_bars", memory.fit_rows(footprint, memory.chosen(["RTX 3070", "RTX 4090", "A100 80"])))
 
 # %%
 draw("fit_map", memory.fit_rows(footprint, memory.chosen(["RTX 4090"])))
@@ -462,13 +461,18 @@ print(f"{outlying.sum()} outliers, the largest {np.abs(spiked).max():.2f}")
 outlier_errors
 
 # %%
-boards = [distribution(tensor_of(x, name), fb.format(f)).tables for name, x, f in (("with", spiked, "int8"), ("with", spiked, "int4"), ("without", clean, "int4"))]
-figures.beside([draw(name, tables[name]) for tables in boards[1:] for name in ("value_histogram", "error_value")])
+boards = {name: distribution(tensor_of(x), fb.format("int4")).tables for name, x in (("INT4 with outliers", spiked), ("INT4 without", clean))}
+panels = [
+    figures.beside([draw(figure, tables[figure]) for figure in ("value_histogram", "error_value")], title={"text": name, "anchor": "start", "fontSize": 15})
+    for name, tables in boards.items()
+]
+figures.stacked(panels)
 
 # %% [markdown]
-# Top: with outliers, in INT4. Ten values stretch the scale a hundredfold, so that the levels (ticks) stand far outside of the other
-# 9990, nearly all of which become zero: look at `zeroed` in the table. Bottom: the same without them. INT8 has room to spare and
-# still loses 33 dB less than nothing; the remedies are scales for small blocks (section 12, exercise 1) and keeping outliers apart (exercise 2).
+# Ten values stretch the scale fortyfold. Above, INT4 has all its levels (ticks) but one outside of the other 9990 values, and 99.9 % of all
+# become zero: `zeroed` in the table. The mean squared error grows 35 times. INT8 has room to spare, and still loses half of its
+# values and 1800 times in mean squared error. SQNR looks harmless only because the outliers are most of the signal.
+# The remedies: scales for small blocks (section 12, exercise 1), and keeping outliers apart (exercise 2).
 #
 # `fewbits histogram model.safetensors -f int8 -f int4`
 #
@@ -483,8 +487,9 @@ figures.beside([draw(name, tables[name]) for tables in boards[1:] for name in ("
 # | INT4, group 32 | −7 … 7 | 32 | float16 | 4.5 |
 # | NF4 | 16 quantiles of a normal distribution | 64 | float32 | 4.5 |
 #
-# How one block comes about: eight values in MXFP4 and NVFP4. *ideal_scale* brings the largest value to the largest of the element;
-# *scale* is what can be stored.
+# How one block comes about: eight values, the largest 2.7. MXFP4 takes the power of two $2^{\lfloor\log_2 2.7\rfloor - 2} = 0.5$, since E2M1 reaches 6
+# and $\lfloor\log_2 6\rfloor = 2$; NVFP4 takes $2.7 / 6 = 0.45$, stored as E4M3 times the tensor's scale. Then each value is divided by
+# the scale and rounded to the nearer of the two values of E2M1 around it.
 
 # %%
 block = [0.02, -0.11, 0.35, 0.5, -0.83, 1.1, -1.9, 2.7]
@@ -496,7 +501,7 @@ walk.select("format", "value", "ideal_scale", "scale", "scaled", "below", "above
 
 # %%
 layer = fb.open_source("sample")["encoder.layer.5.output.dense.weight"]
-candidates = ["fp8-e4m3", "int8", "int8-row", "mxfp8-e4m3", "mxfp6-e2m3", "int4", "int4-row", "int4-g32", "nf4", "mxfp4", "nvfp4", "q4_k"]
+candidates = ["fp8-e4m3", "int8", "int8-row", "mxfp8-e4m3", "mxfp8-e4m3-rceil", "mxfp6-e2m3", "int4", "int4-row", "int4-g32", "nf4", "mxfp4", "nvfp4", "q4_k"]
 real = fb.measure(layer, candidates)
 print(layer.name, layer.shape)
 real.select("format", "bits", "mse", "sqnr_db", pl.col("atol").alias("largest error"), "zeroed").sort("bits", "sqnr_db")
@@ -505,8 +510,9 @@ real.select("format", "bits", "mse", "sqnr_db", pl.col("atol").alias("largest er
 figures.draw("accuracy_bits", real)
 
 # %% [markdown]
-# At 4 bits the scale for the whole tensor is useless, and blocks gain about ten decibels. NVFP4 beats MXFP4 by its finer scales, for a quarter
-# of a bit. FP8 without any scale is worse than with one: weights are so small that they fall among its subnormals.
+# At 4 bits one scale for the tensor is useless: 92 % of the weights become zero. A scale a row gains 11 dB, blocks gain 16 to 20. NVFP4
+# beats MXFP4 by its finer scales, for a quarter of a bit. At 8 bits integers with a scale a row are best on these bell-shaped
+# rows; MXFP8's powers of two, rounded down as the standard says, let the largest values saturate (`-rceil` rounds up).
 #
 # `fewbits scan sample -f mxfp4 -f nvfp4 -f int4-g32 -f nf4 -f q4_k` writes a report with all of this.
 #
@@ -525,9 +531,9 @@ summary.select("format", "bits", "bytes_per_weight", "max", "epsilon", "dynamic_
 # max, epsilon and dynamic range are those of the element, before any scale; bits and bytes include scales.
 #
 # 1. **Train in BF16** where the hardware has it: the range of FP32, no loss scaling. FP16 is more precise, but needs the loss scaled.
-# 2. **Weights in 8 bits** with a scale per row or block cost almost nothing: 40 dB, and half the memory of FP16.
+# 2. **Weights in 8 bits** with a scale per row or block cost almost nothing: about 39 dB, and half the memory of FP16.
 # 3. **Weights in 4 bits need blocks**: 16 to 128 values a scale. Count the scales: 4.25 or 4.5 bits, not 4.
-# 4. **E4M3 for weights and activations, E5M2 for gradients**; give FP8 a scale, its own range is not where your values are.
+# 4. **E4M3 for weights and activations, E5M2 for gradients**, with a scale: what lies outside of 0.002 to 448 is lost to E4M3.
 # 5. **Look for outliers first.** One value in a thousand can cost 20 dB. Smaller blocks or a few values kept in FP16 repair it.
 # 6. **Measure your own tensors**: an average over random numbers says little about one layer. `fewbits scan MODEL`
 #
@@ -577,7 +583,7 @@ compared_blocks
 figures.draw("accuracy_bits", fb.measure(spiked, ["int4", *(f"s4@flat{size}:f16" for size in sizes)]))
 
 # %% [markdown]
-# On normal values blocks of 128 gain a little, since a small block seldom holds a large value. With outliers they gain a lot: an
+# On normal values blocks of 128 halve the error, since a small block seldom holds a large value. With outliers they divide it by ten: an
 # outlier spoils its own block and no other. The smaller the block, the less is spoiled, and the more bits the scales take: $4 + 16/\mathrm{size}$.
 #
 # ## Exercise 2: outliers in FP16
@@ -689,9 +695,9 @@ table(chains, "chain", "step", "format", "mse", "sqnr_db", "previous_sqnr_db", "
 draw("chain_error", chains)
 
 # %% [markdown]
-# The narrowest step decides. Errors of independent steps add: $\mathrm{MSE} \approx \mathrm{MSE}_1 + \mathrm{MSE}_2 + \dots$, so next to 31.6 dB of E4M3
-# the 73.8 dB of FP16 are invisible and INT8 takes a quarter of a decibel. INT8 after E5M2 costs nothing measurable, INT8 directly is
-# better than every chain through FP8, and the way back to FP32 is always free.
+# The worst step decides. Errors of independent steps add: $\mathrm{MSE} \approx \mathrm{MSE}_1 + \mathrm{MSE}_2 + \dots$, so next to 31.5 dB of E4M3
+# the 73.7 dB of FP16 are invisible and INT8 takes a quarter of a decibel. INT8 after E5M2 costs nothing measurable, INT8 directly is
+# better than every chain through FP8, and the way back to FP32 is always free. The order matters little, since E4M3 is the worst step in each.
 #
 # Other inputs show overflow and underflow: counts of values that became infinite (*overflowed*), were *clipped* at the largest value, or
 # became zero (*zeroed*), step by step.

@@ -11,7 +11,12 @@ PNG_WIDTH = slice(16, 20)  # where the header of a PNG file says how wide it is
 
 
 class Chart(dict[str, Any]):
-    """A Vega-Lite specification; as the value of a notebook's cell it is a picture, without a browser and without a network."""
+    """A Vega-Lite specification; as the value of a notebook's cell it is a picture, without a browser and without a network.
+
+    `name` is what it shows; of figures the title in the gallery.
+    """
+
+    name: str = ""
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> tuple[dict[str, Any], dict[str, Any]]:
         """What Jupyter shows: PNG, and what the picture is called for readers without pictures."""
@@ -23,8 +28,8 @@ class Chart(dict[str, Any]):
 
     @property
     def caption(self) -> str:
-        """The title with the lines under it, and those of panels."""
-        return "; ".join(dict.fromkeys(_titles(self))) or "untitled"
+        """Its name, title and those of its panels."""
+        return "; ".join(dict.fromkeys([self.name] * bool(self.name) + _titles(self))) or "untitled"
 
 
 def _titles(part: dict[str, Any]) -> list[str]:

@@ -62,4 +62,6 @@ def draw(name: str, table: polars.DataFrame, metric: str = "sqnr_db", **options:
     needed = (*figure.needs, metric) if figure.metric else figure.needs
     if missing := [column for column in needed if column not in table.columns]:
         raise UsageError(f"figure '{name}' needs the columns {', '.join(missing)}, which the table does not have")
-    return Chart(figure.function(table, metric, **options) if figure.metric else figure.function(table, **options))
+    chart = Chart(figure.function(table, metric, **options) if figure.metric else figure.function(table, **options))
+    chart.name = figure.title
+    return chart
