@@ -22,11 +22,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fewbits.figures import Chart, rendered
 from small_png import small_png
 
 FOLDER = Path(__file__).parents[1] / "docs" / "tutorials"
 SOURCE, NOTEBOOK = FOLDER / "number_formats.py", FOLDER / "number-formats.ipynb"
 MARK = "# %%"
+SCALE = 1.25  # pixels a point: a compromise between sharp letters and a small file
 
 Json = dict[str, Any]
 
@@ -137,11 +139,10 @@ def _shown(output: Output, count: int) -> list[Json]:
 
 
 def _data(value: Any) -> tuple[Json, Json]:
-    """A value as Jupyter would show it: by its own bundle, else as HTML where it has that, and as text."""
-    if hasattr(value, "_repr_mimebundle_"):
-        data, metadata = value._repr_mimebundle_()
-        png = base64.b64encode(small_png(data["image/png"])).decode()
-        return {"image/png": png, "text/plain": _lines(data["text/plain"])}, metadata
+    """A value as Jupyter would show it, pictures smaller: as a picture, else as HTML where it has that, and as text."""
+    if isinstance(value, Chart):
+        png = base64.b64encode(small_png(rendered(value, ".png", SCALE))).decode()
+        return {"image/png": png, "text/plain": [f"picture: {value.caption}"]}, {}
     html = {"text/html": _lines(value._repr_html_())} if hasattr(value, "_repr_html_") else {}
     return html | {"text/plain": _lines(repr(value))}, {}
 

@@ -1,4 +1,4 @@
-"""A drawing as a small PNG: at most 32 colours, an index for each pixel. Pictures in a notebook count in every clone."""
+"""A drawing as a small PNG: at most 64 colours, an index for each pixel. Pictures in a notebook count in every clone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 __all__ = ["small_png"]
 
-COLOURS = 32
+COLOURS = 64
+APART = 24  # colours nearer to each other than this are one: shades of smoothed letters must not crowd out a thin line
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 RGBA, INDEXED = 6, 3
 
@@ -19,11 +20,11 @@ Pixels = NDArray[np.uint8]
 
 
 def small_png(png: bytes) -> bytes:
-    """The same picture with its `COLOURS` most frequent colours, others as the nearest of them. ValueError for what is no 8-bit RGBA."""
+    """The same picture in its most frequent colours (`APART`), others as the nearest of them. ValueError for what is no 8-bit RGBA."""
     pixels = _pixels(png)[..., :3].astype(np.int64)
     keys, inverse, counts = np.unique(pixels @ [1 << 16, 1 << 8, 1], return_inverse=True, return_counts=True)
     colours = np.stack([keys >> 16, keys >> 8 & 255, keys & 255], axis=1)
-    palette = colours[np.sort(np.argsort(-counts, kind="stable")[:COLOURS])]
+    palette = _palette(colours[np.argsort(-counts, kind="stable")])
     nearest = ((colours[:, None] - palette[None]) ** 2).sum(axis=-1).argmin(axis=1).astype(np.uint8)
     height, width = pixels.shape[:2]
     lines = np.concatenate([np.zeros((height, 1), np.uint8), nearest[inverse].reshape(height, width)], axis=1)
@@ -34,6 +35,15 @@ def small_png(png: bytes) -> bytes:
         b"IEND": b"",
     }
     return SIGNATURE + b"".join(_chunk(kind, data) for kind, data in parts.items())
+
+
+def _palette(colours: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The first `COLOURS` of some colours that lie `APART`."""
+    chosen = colours[:1]
+    for colour in colours[1:]:
+        if len(chosen) < COLOURS and ((chosen - colour) ** 2).sum(axis=1).min() >= APART**2:
+            chosen = np.vstack([chosen, colour])
+    return chosen
 
 
 def _pixels(png: bytes) -> Pixels:

@@ -24,7 +24,7 @@ from fewbits.figures.registry import FIGURES, Figure, Spec, draw
 from fewbits.figures.relative_error import relative_error
 from fewbits.figures.row_error import row_error
 from fewbits.figures.row_gain import row_gain
-from fewbits.figures.save import KINDS, save
+from fewbits.figures.save import KINDS, rendered, save
 from fewbits.figures.staircase import staircase
 from fewbits.figures.tensor_errors import tensor_errors
 from fewbits.figures.tensor_formats import tensor_formats
@@ -55,6 +55,7 @@ __all__ = [
     "outliers",
     "reconstruction_density",
     "relative_error",
+    "rendered",
     "row_error",
     "row_gain",
     "save",

@@ -6,7 +6,7 @@ from typing import Any
 
 __all__ = ["Chart"]
 
-SHARP = 1.5  # pixels a point
+SHARP = 2.0  # pixels a point
 PNG_WIDTH = slice(16, 20)  # where the header of a PNG file says how wide it is
 
 
