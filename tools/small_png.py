@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 __all__ = ["small_png"]
 
 COLOURS = 64
-APART = 24  # colours nearer to each other than this are one: shades of smoothed letters must not crowd out a thin line
+APART = 16  # colours nearer to each other than this are one: shades of smoothed letters must not crowd out a thin line
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 RGBA, INDEXED = 6, 3
 

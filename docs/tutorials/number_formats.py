@@ -164,7 +164,9 @@ def percent(made):
 
 
 halves = {name: fb.quantize(values, name) for name in ("fp16", "bf16")}
-columns = {"value": values} | {key: cells for name, y in halves.items() for key, cells in ((name, y), (f"{name} error", percent(y)))}
+columns = {"value": values} | {
+    key: cells for name, y in halves.items() for key, cells in ((name, y), (f"{name} error", percent(y)))
+}
 pl.DataFrame(columns)
 
 # %% [markdown]
@@ -311,11 +313,17 @@ odd = {
 }
 one_sided = table(
     [
-        {"data": name} | {spec: float(np.abs(fb.quantize(x, spec) - x.astype(np.float32)).max()) for spec in ("int8", "u8@tensor:f32+zero", "int4")}
+        {"data": name}
+        | {
+            spec: float(np.abs(fb.quantize(x, spec) - x.astype(np.float32)).max())
+            for spec in ("int8", "u8@tensor:f32+zero", "int4")
+        }
         for name, x in odd.items()
     ]
 )
-one_sided.rename({"int8": "INT8 absmax, largest error", "u8@tensor:f32+zero": "UINT8 zero point", "int4": "INT4 absmax"})
+one_sided.rename(
+    {"int8": "INT8 absmax, largest error", "u8@tensor:f32+zero": "UINT8 zero point", "int4": "INT4 absmax"}
+)
 
 # %% [markdown]
 # For data far from zero a stored minimum (`+min`) beats a zero point: then the range does not have to reach to 0.
@@ -337,7 +345,9 @@ print(f"UINT8 with a minimum, largest error: {with_minimum:.5f}")
 # %%
 analysed = ["int8", "int4", "u8@tensor:f32+zero"]
 errors = fb.measure(small, analysed).with_columns(
-    relative=pl.Series([float(np.mean(np.abs(fb.quantize(small, f) - small) / (np.abs(small) + 1e-8))) for f in analysed])
+    relative=pl.Series(
+        [float(np.mean(np.abs(fb.quantize(small, f) - small) / (np.abs(small) + 1e-8))) for f in analysed]
+    )
 )
 errors.select("format", "mse", pl.col("atol").alias("largest error"), "relative", "sqnr_db")
 
@@ -406,7 +416,12 @@ draw("fit_map", memory.fit_rows(footprint, memory.chosen(["RTX 4090"])))
 fits = table(
     [
         {"model": model.name}
-        | {gpu.name: next((row["format"] for row in footprint if row["model"] == model.name and gpu.name in row["fits"]), "–") for gpu in taught}
+        | {
+            gpu.name: next(
+                (row["format"] for row in footprint if row["model"] == model.name and gpu.name in row["fits"]), "–"
+            )
+            for gpu in taught
+        }
         for model in models
     ]
 )
@@ -455,15 +470,24 @@ outlying = torch.rand(10000) < 0.001
 spiked = clean.copy()
 spiked[outlying] = torch.randn(int(outlying.sum())) * 2
 outlier_errors = pl.concat(
-    [fb.measure(x, ["int8", "int4"]).select(pl.lit(name).alias("data"), "format", "mse", "sqnr_db", "zeroed") for name, x in (("with outliers", spiked), ("without", clean))]
+    [
+        fb.measure(x, ["int8", "int4"]).select(pl.lit(name).alias("data"), "format", "mse", "sqnr_db", "zeroed")
+        for name, x in (("with outliers", spiked), ("without", clean))
+    ]
 )
 print(f"{outlying.sum()} outliers, the largest {np.abs(spiked).max():.2f}")
 outlier_errors
 
 # %%
-boards = {name: distribution(tensor_of(x), fb.format("int4")).tables for name, x in (("INT4 with outliers", spiked), ("INT4 without", clean))}
+boards = {
+    name: distribution(tensor_of(x), fb.format("int4")).tables
+    for name, x in (("INT4 with outliers", spiked), ("INT4 without", clean))
+}
 panels = [
-    figures.beside([draw(figure, tables[figure]) for figure in ("value_histogram", "error_value")], title={"text": name, "anchor": "start", "fontSize": 15})
+    figures.beside(
+        [draw(figure, tables[figure]) for figure in ("value_histogram", "error_value")],
+        title={"text": name, "anchor": "start", "fontSize": 15},
+    )
     for name, tables in boards.items()
 ]
 figures.stacked(panels)
@@ -501,7 +525,21 @@ walk.select("format", "value", "ideal_scale", "scale", "scaled", "below", "above
 
 # %%
 layer = fb.open_source("sample")["encoder.layer.5.output.dense.weight"]
-candidates = ["fp8-e4m3", "int8", "int8-row", "mxfp8-e4m3", "mxfp8-e4m3-rceil", "mxfp6-e2m3", "int4", "int4-row", "int4-g32", "nf4", "mxfp4", "nvfp4", "q4_k"]
+candidates = [
+    "fp8-e4m3",
+    "int8",
+    "int8-row",
+    "mxfp8-e4m3",
+    "mxfp8-e4m3-rceil",
+    "mxfp6-e2m3",
+    "int4",
+    "int4-row",
+    "int4-g32",
+    "nf4",
+    "mxfp4",
+    "nvfp4",
+    "q4_k",
+]
 real = fb.measure(layer, candidates)
 print(layer.name, layer.shape)
 real.select("format", "bits", "mse", "sqnr_db", pl.col("atol").alias("largest error"), "zeroed").sort("bits", "sqnr_db")
@@ -522,7 +560,9 @@ figures.draw("accuracy_bits", real)
 summary = table(
     [
         explain.properties(name, f) | {"mostly used for": explain.use(f.element)}
-        for name, f in catalog.resolve(["fp32", "fp16", "bf16", "fp8-e4m3", "fp8-e5m2", "int8", "int4-g128", "mxfp4", "nvfp4", "nf4"])
+        for name, f in catalog.resolve(
+            ["fp32", "fp16", "bf16", "fp8-e4m3", "fp8-e5m2", "int8", "int4-g128", "mxfp4", "nvfp4", "nf4"]
+        )
     ]
 )
 summary.select("format", "bits", "bytes_per_weight", "max", "epsilon", "dynamic_range_db", "mostly used for")
@@ -556,7 +596,9 @@ def blockwise(x, block_size=128, n_bits=4):
 odd_shape = np.concatenate([np.zeros(256, np.float32), Torch42().randn(3 * 7 * 37 - 256)]).reshape(3, 7, 37)
 y, codes, scales, effective = blockwise(odd_shape)
 partial = odd_shape.ravel()[768:]  # the last block: 9 of 128 values
-print(f"shape {y.shape}, {y.dtype}; codes {codes.min()} to {codes.max()}; {scales.size} blocks; {effective:.4f} bits a weight")
+print(
+    f"shape {y.shape}, {y.dtype}; codes {codes.min()} to {codes.max()}; {scales.size} blocks; {effective:.4f} bits a weight"
+)
 print(f"scales of the two zero blocks: {scales[:2]}, and all their values are zero: {not y.ravel()[:256].any()}")
 print(f"scale of the partial block: {scales[-1]:.5f} = {np.abs(partial).max():.5f} / 7")
 
@@ -606,8 +648,14 @@ def outlier_aware(x, threshold=3.0, n_bits=4):
 restored, stored = outlier_aware(spiked)
 positions, _ = stored.outliers
 others = np.delete(spiked, positions)
-print(f"{positions.size} outliers ({100 * positions.size / spiked.size:.2f} %), all beyond 3 deviations:", bool((np.abs(spiked[positions]) > 3 * spiked.std()).all()))
-print("outliers are exactly the FP16 values:", np.array_equal(restored[positions], spiked[positions].astype(np.float16).astype(np.float32)))
+print(
+    f"{positions.size} outliers ({100 * positions.size / spiked.size:.2f} %), all beyond 3 deviations:",
+    bool((np.abs(spiked[positions]) > 3 * spiked.std()).all()),
+)
+print(
+    "outliers are exactly the FP16 values:",
+    np.array_equal(restored[positions], spiked[positions].astype(np.float16).astype(np.float32)),
+)
 print(f"scale {float(stored.scale.item()):.6f} = largest of the others / 7 = {np.abs(others).max() / 7:.6f}")
 
 # %% [markdown]
@@ -618,7 +666,12 @@ print(f"scale {float(stored.scale.item()):.6f} = largest of the others / 7 = {np
 def breakdown(x, q, index_bits):
     """Bytes of everything that is stored."""
     count = 0 if q.outliers is None else q.outliers[0].size
-    parts = {"codes": x.size * q.format.element.bits / 8, "scale": 4.0, "outliers": 2.0 * count, "positions": index_bits * count / 8}
+    parts = {
+        "codes": x.size * q.format.element.bits / 8,
+        "scale": 4.0,
+        "outliers": 2.0 * count,
+        "positions": index_bits * count / 8,
+    }
     return parts | {"total": sum(parts.values())}
 
 
@@ -648,7 +701,15 @@ for name, x in tails.items():
         y, q = outlier_aware(x, threshold)
         count = 0 if q.outliers is None else q.outliers[0].size
         sqnr = 10 * np.log10(np.mean(x.astype(np.float64) ** 2) / np.mean((y.astype(np.float64) - x) ** 2))
-        thresholds.append({"data": name, "threshold": threshold, "outliers": count, "bits": fb.bits(q.format, x.shape), "sqnr_db": sqnr})
+        thresholds.append(
+            {
+                "data": name,
+                "threshold": threshold,
+                "outliers": count,
+                "bits": fb.bits(q.format, x.shape),
+                "sqnr_db": sqnr,
+            }
+        )
 table(thresholds).with_columns(pl.col("sqnr_db").round(2))
 
 # %% [markdown]
@@ -657,7 +718,17 @@ table(thresholds).with_columns(pl.col("sqnr_db").round(2))
 
 # %%
 each = {"14-bit positions": 16 + needed, "32-bit positions": 16 + 32}
-break_even = table([{"instead of": other, **{key: f"{100 * more / bits:.2f} %" for key, bits in each.items()}} for other, more in (("INT4 in blocks of 128", 16 / 128), ("INT4 in blocks of 32", 16 / 32), ("INT8", 4), ("FP16", 12))])
+break_even = table(
+    [
+        {"instead of": other, **{key: f"{100 * more / bits:.2f} %" for key, bits in each.items()}}
+        for other, more in (
+            ("INT4 in blocks of 128", 16 / 128),
+            ("INT4 in blocks of 32", 16 / 32),
+            ("INT8", 4),
+            ("FP16", 12),
+        )
+    ]
+)
 break_even
 
 # %% [markdown]
@@ -668,7 +739,11 @@ edge = {}
 for name, x in (("no outliers", np.linspace(-1, 1, 1000)), ("constant", np.full(1000, 0.3)), ("zeros", np.zeros(1000))):
     x = x.astype(np.float32)
     y, q = outlier_aware(x)
-    edge[name] = {"outliers": 0 if q.outliers is None else q.outliers[0].size, "same as INT4": np.array_equal(y, fb.quantize(x, "int4")), "largest error": float(np.abs(y - x).max())}
+    edge[name] = {
+        "outliers": 0 if q.outliers is None else q.outliers[0].size,
+        "same as INT4": np.array_equal(y, fb.quantize(x, "int4")),
+        "largest error": float(np.abs(y - x).max()),
+    }
 table([{"data": name} | row for name, row in edge.items()])
 
 # %% [markdown]
@@ -687,9 +762,9 @@ routes = [
     ["int8", "fp32"],
 ]
 chains = [row for route in routes for row in chain(weights, catalog.resolve(route))]
-table(chains, "chain", "step", "format", "mse", "sqnr_db", "previous_sqnr_db", "atol", "rel_mae", "zeroed").with_columns(
-    pl.col("sqnr_db", "previous_sqnr_db").round(2)
-)
+table(
+    chains, "chain", "step", "format", "mse", "sqnr_db", "previous_sqnr_db", "atol", "rel_mae", "zeroed"
+).with_columns(pl.col("sqnr_db", "previous_sqnr_db").round(2))
 
 # %%
 draw("chain_error", chains)
@@ -705,8 +780,17 @@ draw("chain_error", chains)
 # %%
 wide = (10.0 ** random.uniform(-9, 6, 10000) * random.choice([-1, 1], 10000)).astype(np.float32)
 inputs = {"normal weights": weights, "with outliers": spiked, "wide range, 1e-9 to 1e6": wide}
-flows = table([{"data": name} | row for name, x in inputs.items() for route in routes[:2] for row in chain(x, catalog.resolve(route))])
-flows.select("data", "chain", "step", "format", "sqnr_db", "overflowed", "clipped", "zeroed").with_columns(pl.col("sqnr_db").round(2))
+flows = table(
+    [
+        {"data": name} | row
+        for name, x in inputs.items()
+        for route in routes[:2]
+        for row in chain(x, catalog.resolve(route))
+    ]
+)
+flows.select("data", "chain", "step", "format", "sqnr_db", "overflowed", "clipped", "zeroed").with_columns(
+    pl.col("sqnr_db").round(2)
+)
 
 # %% [markdown]
 # FP16 overflows above 65504 and flushes below $2^{-25}$ to zero; E4M3 clips at 448. What is infinite stays so, and the metrics are over the rest.

@@ -28,7 +28,9 @@ def bit_sweep(table: polars.DataFrame, /) -> Spec:
     bits = [row["bits"] for row in rows] or [2, 16]
     even = [n for n in range(min(bits), max(bits) + 1) if n % 2 == 0]
     x = number("bits", "bits a value", (min(bits) - 0.5, max(bits) + 0.5), values=even, tickCount=len(even), format="d")
-    mse = number("mse", "MSE (logarithmic, lower is better)", _far([row["mse"] for row in rows]), log=True, format=".0e")
+    mse = number(
+        "mse", "MSE (logarithmic, lower is better)", _far([row["mse"] for row in rows]), log=True, format=".0e"
+    )
     levels = [row[name] for row in rows for name in ("sqnr_db", "theory_db")] or [0.0, 1.0]
     domain = min(levels) - 4, max(levels) + 4
     y = number("sqnr_db", "SQNR, dB (higher is better)", domain, format="d")

@@ -18,7 +18,9 @@ class Chart(dict[str, Any]):
 
     name: str = ""
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _repr_mimebundle_(
+        self, include: object = None, exclude: object = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
         """What Jupyter shows: PNG, and what the picture is called for readers without pictures."""
         from fewbits.figures.save import rendered
 

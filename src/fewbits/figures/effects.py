@@ -69,7 +69,9 @@ def _sorted(rows: list[dict[str, Any]], color: Spec) -> Spec:
 
 
 def _errors(rows: list[dict[str, Any]], color: Spec) -> Spec:
-    found = [row | {"density": row["y"] / (row["x2"] - row["x"])} for row in rows if row["y"] > 0 and row["x2"] > row["x"]]
+    found = [
+        row | {"density": row["y"] / (row["x2"] - row["x"])} for row in rows if row["y"] > 0 and row["x2"] > row["x"]
+    ]
     density = [row["density"] for row in found] or [1.0]
     low, high = min(density) / 3, 2 * max(density)
     bars: Spec = {

@@ -48,7 +48,9 @@ def effects(
     rows += _levels(tensor, formats, float(original[np.argmax(np.abs(original))]))
     chosen = np.sort(np.random.default_rng(seed).choice(original.size, min(sample, original.size), replace=False))
     for name, y in made.items():
-        rows += [_row("pair", name, a, a, b) for a, b in zip(original[chosen].tolist(), y[chosen].tolist(), strict=True)]
+        rows += [
+            _row("pair", name, a, a, b) for a, b in zip(original[chosen].tolist(), y[chosen].tolist(), strict=True)
+        ]
     return rows
 
 

@@ -31,5 +31,7 @@ def row_gain(tensor: Tensor, formats: Sequence[tuple[str, Format]]) -> list[dict
                 mse = float(((b[good] - a[good]) ** 2).mean())
                 base = first.setdefault(row, mse)
                 gain = base / mse if mse else None
-                rows.append({"row": row, "amax": float(np.abs(a[good]).max()), "format": name, "mse": mse, "gain": gain})
+                rows.append(
+                    {"row": row, "amax": float(np.abs(a[good]).max()), "format": name, "mse": mse, "gain": gain}
+                )
     return rows
