@@ -15,7 +15,7 @@ import polars as pl
 
 import fewbits as fb
 from fewbits import catalog, explain, figures, memory
-from fewbits.pictures.bit_sweep import bit_sweep, uniform_sqnr_db
+from fewbits.pictures.bit_sweep import bit_sweep
 from fewbits.pictures.chain import chain
 from fewbits.pictures.distribution import distribution
 from fewbits.pictures.effects import effects

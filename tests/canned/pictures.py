@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import polars
@@ -134,7 +135,7 @@ def effects() -> Rows:
         edges = [step * (i / 10 - 0.5) for i in range(11)]
         rows += [
             {"part": "error", "format": name, "x": a, "x2": b, "y": 0.1 + 0.03 * math.sin(9 * i)}
-            for i, (a, b) in enumerate(zip(edges, edges[1:], strict=False))
+            for i, (a, b) in enumerate(pairwise(edges))
         ]
         rows += [
             {"part": "pair", "format": name, "x": x, "x2": x, "y": y} for x, y in zip(values, made[name], strict=True)

@@ -21,7 +21,7 @@ NEAR = 14  # pixels; points no farther apart share a label
 
 @register("Error along chains of conversions", NEEDS, metric=False)
 def chain_error(table: polars.DataFrame, /) -> Spec:
-    """SQNR against the original after each step, a line a chain, each step named by its format; steps without error so far are not drawn."""
+    """SQNR against the original after each step, a line a chain, each step named by its format; steps without error are not drawn."""
     every = chart_rows(table, NEEDS)
     chains = list(dict.fromkeys(row["chain"] for row in every))
     rows = [row for row in every if row["sqnr_db"] is not None]
