@@ -22,7 +22,8 @@ Pixels = NDArray[np.uint8]
 def small_png(png: bytes) -> bytes:
     """The same picture in its most frequent colours (`APART`), others as the nearest of them. ValueError for what is no 8-bit RGBA."""
     pixels = _pixels(png)[..., :3].astype(np.int64)
-    keys, inverse, counts = np.unique(pixels @ [1 << 16, 1 << 8, 1], return_inverse=True, return_counts=True)
+    packed: NDArray[np.int64] = pixels[..., 0] << 16 | pixels[..., 1] << 8 | pixels[..., 2]
+    keys, inverse, counts = np.unique(packed, return_inverse=True, return_counts=True)
     colours = np.stack([keys >> 16, keys >> 8 & 255, keys & 255], axis=1)
     palette = _palette(colours[np.argsort(-counts, kind="stable")])
     nearest = ((colours[:, None] - palette[None]) ** 2).sum(axis=-1).argmin(axis=1).astype(np.uint8)
