@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from fewbits.sources.stored import digest
 from fewbits.tensor import Tensor
-from fewbits.verbs import as_array, as_float32
 
 __all__ = ["tensor_of"]
 
@@ -33,6 +32,8 @@ class _Held:
 
 def tensor_of(x: ArrayLike, name: str = "array") -> Tensor:
     """A tensor of the numbers in `x`, rounded to float32 as `quantize` rounds them; any rank. Raises `DataError` for other data."""
+    from fewbits.verbs import as_array, as_float32  # brings the compiler, which listing a model does not need
+
     array = as_array(x)
     values = np.array(as_float32(array), order="C")
     shape = values.shape
