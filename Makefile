@@ -72,13 +72,15 @@ types: $(VENV)/.dev  ## mypy, strict
 layers: $(VENV)/.dev  ## import direction between modules
 	$(BIN)/lint-imports --no-cache
 
-docs: $(VENV)/.dev  ## are the generated pages and the README's output current?
+docs: $(VENV)/.dev  ## are the generated pages, the README's output and the tutorial's notebook current?
 	$(BIN)/python tools/docs.py --check
 	$(BIN)/python tools/readme.py --check
+	$(BIN)/python tools/notebook.py --check
 
 docs-write: $(VENV)/.dev  ## write the generated pages and the README's output again
 	$(BIN)/python tools/docs.py
 	$(BIN)/python tools/readme.py
+	$(BIN)/python tools/notebook.py
 
 bench: $(VENV)/.core  ## the performance contract, measured on this machine and added to bench/history.jsonl
 	@$(BIN)/fewbits bench --history bench/history.jsonl

@@ -112,7 +112,7 @@ def test_figures(name: str) -> None:
 
     table = canned.tables()[name]
     spec = figures.draw(name, table)
-    altair.LayerChart.from_dict(spec, validate=True)
+    altair.Chart.from_dict(spec, validate=True)
     assert figures.draw(name, table.select(figures.FIGURES[name].needs)) == spec
     assert name in figures.FIGURES
     vl_convert.vegalite_to_png(json.dumps(spec, allow_nan=False), scale=1)

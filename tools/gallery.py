@@ -27,7 +27,8 @@ INTRODUCTION = """\
 # Gallery
 
 Every figure of `fewbits.figures`, drawn from canned tables by `tools/gallery.py`: the pictures show what a figure looks like,
-not what any format does. A figure is a function of a table with the columns named below."""
+not what any format does. A figure is a function of a table with the columns named below. What they show of real formats is
+explained in the [tutorial](tutorials/number-formats.ipynb)."""
 
 
 def main(arguments: list[str]) -> int:
