@@ -77,7 +77,7 @@ def needs_amax(plan: Plan) -> bool:
 
 
 def slabs(shape: Shape, cut: Cut, ranges: Sequence[Rows] | None = None, size: int | None = None) -> Iterator[Rows]:
-    """Row ranges, of about `size` values (`SLAB`), of a tensor of `shape` in its (rows, columns) view: over all its rows, or over `ranges`."""
+    """Row ranges, of about `size` values (`SLAB`), of a tensor of `shape` as (rows, columns): over all its rows, or over `ranges`."""
     matrices, rows, columns = as_matrices(shape)
     total = matrices * rows
     step = max(total, 1) if cut.whole else cut.rows * max((size or SLAB) // max(cut.rows * columns, 1), 1)
