@@ -7,9 +7,11 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import canned
@@ -269,6 +271,53 @@ def test_heat_map_leads_to_a_tensor(report: Path) -> None:
     assert found["rows"] == N
     assert found["points"] == N
     assert found["back"].startswith("#/heat?")
+
+
+@pytest.fixture(scope="module")
+def scanned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report of a scan, which has profiles; one tensor has outliers in its last row."""
+    folder = tmp_path_factory.mktemp("scan")
+    x = np.random.default_rng(0).standard_normal((2, 64, 256)).astype(np.float32)
+    x[1, 63, 32:64] *= 20
+    np.savez(folder / "model.npz", first=x[0], second=x[1])
+    options = ("-f", "nf4", "-f", "mxfp4", "-f", "q4_k", "-f", "int8-row", "-o", "run", "-q")
+    subprocess.run(
+        [sys.executable, "-m", "fewbits", "scan", "model.npz", *options], cwd=folder, check=True, capture_output=True
+    )
+    return folder / "run" / "report.html"
+
+
+def test_pictures_of_one_tensor(scanned: Path) -> None:
+    found = browse(
+        scanned,
+        """
+        const pictures = () => texts("#tensor-pictures h3");
+        const boxes = () => [...document.querySelectorAll(".legend-chips input")];
+        const out = { pictures: pictures(), levels: count("#tensor-pictures line.level"), bars: count("#tensor-pictures rect.bar"),
+                      curves: count("path.curve"), chips: boxes().map((box) => box.checked) };
+        boxes().find((box) => box.checked).click(); await settle();
+        out.fewer = [count("path.curve"), location.hash.includes("curves=")];
+        choose({ levels: "mxfp4", axis: "log" });
+        out.mxfp4 = [count("#tensor-pictures line.level"), texts("#tensor-pictures .caption")[1], texts("#tensor-worst .caption")[0]];
+        out.worst = lines("worst-table"); out.spots = count("#tensor-worst .spot");
+        const total = DATA.profiles.histogram.subarray(BINS * profileOf(state.tensor), BINS * (profileOf(state.tensor) + 1));
+        out.values = total.reduce((sum, n) => sum + n, 0);
+        return out;
+        """,
+        at="#/tensor/second?levels=nf4",
+    )
+    assert found["pictures"] == ["Error against bits", "Values and levels", "Transfer curve", "Sizes of blocks"]
+    assert found["levels"] == 16
+    assert found["bars"] > 20
+    assert found["curves"] == sum(found["chips"]) == 2  # q4_k has minima, int8-row too many levels to begin with
+    assert found["fewer"] == [1, True]
+    levels, caption, worst = found["mxfp4"]
+    assert levels == 15
+    assert "the 15 levels of mxfp4" in caption
+    assert "of mxfp4 (blocks of 32)" in worst
+    assert found["worst"][0][1:3] == ["63", "32"]  # the row and column of the outliers
+    assert found["spots"] == len(found["worst"]) == 8
+    assert found["values"] == 64 * 256
 
 
 def test_the_address_is_the_view(report: Path) -> None:

@@ -79,7 +79,7 @@ function byValue(all, total, amax, wide) {
   const drawn = [...seen.map((bin) => ({ ...bin, height: density(bin) })), { from: -inner, to: inner, count: middle, height: ((middle / total) * (amax / 100)) / (2 * inner) }].filter((bin) => bin.height > 0);
   const heights = drawn.map((bin) => bin.height);
   const least = Math.max(Math.min(...heights) / 2, Math.max(...heights) / 1e7);
-  const picture = plot({ label: "Histogram of the values; the numbers are below it", width: wide, height: 320, x: { domain: [-amax * 1.03, amax * 1.03], title: `value${zeros ? ` (${percent(zeros / total)} are zero)` : ""}` }, y: { kind: "log", domain: [least, Math.max(...heights) * 1.5], title: "share of values in 1 % of the width", format: percent } });
+  const picture = plot({ label: "Histogram of the values; the numbers are below it", width: wide, height: 320, left: 76, x: { domain: [-amax * 1.03, amax * 1.03], title: `value${zeros ? ` (${percent(zeros / total)} are zero)` : ""}` }, y: { kind: "log", domain: [least, Math.max(...heights) * 1.5], title: "share of values in 1 % of the width", format: percent } });
   for (const bin of drawn) bar(picture, picture.x(bin.from), picture.x(bin.to), picture.y(Math.max(bin.height, least)), `${brief(bin.from)} to ${brief(bin.to)}: ${counted(bin.count)} values`);
   return { ...picture, place: (v) => (Math.abs(v) > amax * 1.03 ? null : picture.x(v)) };
 }
@@ -94,13 +94,15 @@ function byMagnitude(all, total, amax, wide) {
   const least = Math.min(...shares) / 2;
   const ticks = [];
   for (let k = 0; k <= depth; k += depth > 40 ? 16 : 8) for (const sign of [-1, 1]) ticks.push(sign * amax * 2 ** (-k / 4));
-  const picture = plot({ label: "Histogram of the magnitudes; the numbers are below it", width: wide, height: 320, x: { domain: [-depth - gap - 1, depth + gap + 1], title: "value, magnitudes on a logarithmic axis", ticks: [], }, y: { kind: "log", domain: [least, Math.max(...shares) * 1.5], title: "share of values in a bin", format: percent } });
+  const picture = plot({ label: "Histogram of the magnitudes; the numbers are below it", width: wide, height: 320, left: 76, x: { domain: [-depth - gap - 1, depth + gap + 1], title: "value, magnitudes on a logarithmic axis", ticks: [], }, y: { kind: "log", domain: [least, Math.max(...shares) * 1.5], title: "share of values in a bin", format: percent } });
   let end = -Infinity;
   for (const v of ticks.sort((a, b) => a - b)) {
     const x = picture.x(at(v));
-    if (x - 22 < end) continue;
-    end = x + 22;
-    picture.free.append(shape("text", { class: "tick", x, y: 320 - 28, "text-anchor": "middle" }, brief(v, 2)));
+    const words = brief(v, 2);
+    const half = words.length * 3.4;
+    if (x - half < end + 6) continue;
+    end = x + half;
+    picture.free.append(shape("text", { class: "tick", x, y: 320 - 28, "text-anchor": "middle" }, words));
   }
   all.forEach((bin, i) => {
     if (!bin.count) return;
@@ -132,16 +134,18 @@ function transfer(t, p, wide) {
   const wanted = some.filter((f) => asked.includes(FORMATS[f].format));
   const first = chosenLevels(p);
   const shownCurves = state.choice.curves !== "" ? wanted : [first, ...some.filter((f) => f !== first && FORMATS[f].levels.length <= 33)].slice(0, 3);
-  const picture = plot({ label: "Reconstruction against value; how each format rounds", width: wide, height: 320, x: { domain: [-amax, amax], title: "value" }, y: { domain: [-amax * 1.05, amax * 1.05], title: "reconstruction" } });
-  picture.marks.append(shape("line", { class: "ideal", x1: picture.x(-amax), x2: picture.x(amax), y1: picture.y(-amax), y2: picture.y(amax) }));
+  // As far as the levels go, and a little of what clips.
+  const far = Math.min(amax, 1.4 * Math.max(...shownCurves.map((f) => scaleOf(p, f) * Math.max(-FORMATS[f].levels[0], FORMATS[f].levels.at(-1))))) || amax;
+  const picture = plot({ label: "Reconstruction against value; how each format rounds", width: wide, height: 320, x: { domain: [-far, far], title: `value${far < amax ? ` (the tensor goes to ${brief(amax, 3)})` : ""}` }, y: { domain: [-far * 1.05, far * 1.05], title: "reconstruction" } });
+  picture.marks.append(shape("line", { class: "ideal", x1: picture.x(-far), x2: picture.x(far), y1: picture.y(-far), y2: picture.y(far) }));
   const scales = [];
   shownCurves.forEach((f, i) => {
     const scale = scaleOf(p, f);
     scales.push(`${FORMATS[f].format} ${brief(scale)}`);
     const levels = FORMATS[f].levels.map((one) => one * scale);
     const d = levels.map((y, k) => {
-      const from = k ? Math.max(-amax, (levels[k - 1] + y) / 2) : -amax;
-      return k && from < amax ? `V${picture.y(y)}H${picture.x(Math.min(amax, k + 1 < levels.length ? Math.max(-amax, (y + levels[k + 1]) / 2) : amax))}` : k ? "" : `M${picture.x(-amax)},${picture.y(y)}H${picture.x(Math.max(-amax, Math.min(amax, (y + (levels[1] ?? y)) / 2)))}`;
+      const until = Math.max(-far, Math.min(far, k + 1 < levels.length ? (y + levels[k + 1]) / 2 : far));
+      return `${k ? `V${picture.y(y)}` : `M${picture.x(-far)},${picture.y(y)}`}H${picture.x(until)}`;
     }).join("");
     picture.marks.append(hinted(shape("path", { class: "curve", d, style: `stroke: ${series(i)}` }), FORMATS[f].format));
   });
