@@ -231,6 +231,15 @@ def test_the_first_and_the_last_rows_are_among_those_looked_at() -> None:
 
 
 @pytest.mark.usefixtures("small")
+def test_a_row_that_is_longer_than_any_window_is_counted_but_not_cut() -> None:
+    x = array("gauss", (2, 1100)).reshape(-1)
+    p, _ = profiled(np.tile(x, 10), [parse("e2m1@16:e8m0"), parse("bf16")])
+    assert p.looked_at == 1
+    assert sum(p.histogram) == 22_000
+    assert list(p.formats.values()) == [None, None]
+
+
+@pytest.mark.usefixtures("small")
 def test_a_sample_looks_at_the_rows_that_were_measured() -> None:
     x = array("gauss", (1000, 16))
     read: list[tuple[int, int]] = []

@@ -16,6 +16,7 @@ __all__ = ["count", "edges"]
 LOWER = 16  # bits of a float32 that a cell does not tell apart
 CELLS = PATTERNS
 POSITIVE = CELLS // 2  # cells of positive values, those of infinities and NaN last
+PIECE = 1 << 16  # values at a time
 FINITE = 0x7F800000
 
 
@@ -36,10 +37,12 @@ def count(arrays: Sequence[Float32], amax: float) -> NDArray[np.int64]:
     split[[0, POSITIVE]] = True  # zero, and what is less than any normal number
     first = (np.arange(POSITIVE, dtype=np.uint32) << LOWER).view(np.float32)  # the least magnitude of each cell
     cells = np.zeros(CELLS, np.int64)
-    held = np.empty(max(x.size for x in arrays), np.uint32)
+    held = np.empty(PIECE, np.uint32)
     for x in arrays:
-        apart = count_upper_halves(x.reshape(-1).view(np.uint32), split, cells, held)
-        bins += _exact(held[:apart].view(np.float32), ends)
+        patterns = x.reshape(-1).view(np.uint32)
+        for at in range(0, len(patterns), PIECE):
+            apart = count_upper_halves(patterns[at : at + PIECE], split, cells, held)
+            bins += _exact(held[:apart].view(np.float32), ends)
     cells.reshape(2, POSITIVE)[:, FINITE >> LOWER :] = 0
     place = np.searchsorted(ends, first)
     for sign, half in zip((1, -1), cells.reshape(2, POSITIVE), strict=True):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fewbits.block import Block, Grid, as_matrices
 from fewbits.element import element
 from fewbits.formats import Format
-from fewbits.kernels import parts, sums
+from fewbits.kernels import cpu, parts, sums
 from fewbits.kernels.lanes import LANES
 from fewbits.measurement import FEW, pool
 from fewbits.plan import Float32, Plan, plan
@@ -59,12 +59,12 @@ def profile(tensor: Tensor, wanted: Sequence[Wanted], *, sampling: str = "", job
     spaced over the rows that were measured, the first and the last among them; more where rows or blocks are longer than a
     window. Every window holds a format's blocks whole and the reconstruction is, bit for bit, the one that was measured. A
     format gets None where no window of 2^22 values does: blocks as tall as a large matrix, or scales that depend on all of a
-    large tensor by more than its largest magnitude.
+    large tensor by more than its largest magnitude (of one of more than 2^18, if they are found by trying).
     """
     rows = wanted[0].rows if wanted else None
-    seen = _read(tensor, Cut(), rows)
+    seen = _read(tensor, Cut(), rows, tensor.size)
     amax = max([0.0, *(w.amax for w in wanted), *(_amax(window.x) for window in seen)])
-    windows = {(Cut(), id(rows)): seen}
+    windows = {(Cut(), id(rows)): [window for window in seen if window.x.size <= MOST]}
     for w in wanted:
         group = cut(plan(w.format), tensor.shape), id(w.rows)
         if group not in windows:
@@ -73,7 +73,8 @@ def profile(tensor: Tensor, wanted: Sequence[Wanted], *, sampling: str = "", job
     def one(w: Wanted) -> InFormat | None:
         how = cut(plan(w.format), tensor.shape)
         held = windows[how, id(w.rows)]
-        return _in_format(held, w, how, tensor.columns) if held or not tensor.size else None
+        costly = how.whole and len(plan(w.format).multipliers) > 0 and tensor.size > LOOKED_AT
+        return _in_format(held, w, how, tensor.columns) if (held and not costly) or not tensor.size else None
 
     spread = map if tensor.size <= FEW else pool(max(jobs, 1)).map
     found = dict(zip((str(w.format) for w in wanted), spread(one, wanted), strict=True))
@@ -89,15 +90,15 @@ def profile(tensor: Tensor, wanted: Sequence[Wanted], *, sampling: str = "", job
     )
 
 
-def _read(tensor: Tensor, how: Cut, rows: Sequence[Rows] | None) -> list[_Window]:
-    """Windows that hold blocks whole, evenly spaced; none where they are too large."""
+def _read(tensor: Tensor, how: Cut, rows: Sequence[Rows] | None, most: int = MOST) -> list[_Window]:
+    """Windows that hold blocks whole, evenly spaced; none where one would be larger than `most`."""
     _, height, columns = as_matrices(tensor.shape)
     values = tensor.columns * (tensor.rows if rows is None else sum(stop - start for start, stop in rows))
     budget, size = (values, LOOKED_AT) if values <= LOOKED_AT else (LOOKED_AT, WINDOW)
     together = how.alone and rows is None and 0 < height * columns <= size  # several matrices at a time
     spans = list(slabs(tensor.shape, Cut(height) if together else how, rows, size))
     largest = max((stop - start for start, stop in spans), default=0) * columns
-    if not 0 < largest <= (MOST if how != Cut() else tensor.size):
+    if not 0 < largest <= most:
         return []
     chosen = _spaced(len(spans), min(max(budget // largest, 1), MOST_WINDOWS))
     shape = (-1, height, columns) if together or how.whole else (1, -1, columns)
@@ -112,8 +113,7 @@ def _spaced(among: int, wanted: int) -> list[int]:
 
 
 def _amax(x: Float32) -> float:
-    size = np.abs(x)
-    return float(np.max(size, initial=0, where=np.isfinite(size)))
+    return float(cpu.sum_signal(x)[4])
 
 
 def _block_amax(windows: Sequence[_Window], p: Plan) -> tuple[float, ...]:
