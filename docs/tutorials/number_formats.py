@@ -3,7 +3,7 @@
 #
 # How numbers are stored in 32, 16, 8 and 4 bits, what each format costs in accuracy, and how to choose one. Every number and
 # picture below is computed by [fewbits](../../README.md) when the notebook runs; after each section stands the command that does
-# the same from a terminal. You need `pip install fewbits` and nothing else: no GPU, no network, no model.
+# the same from a terminal. You need fewbits and nothing else: no GPU, no network, no model.
 #
 # 1. What a float is · 2. Formats in numbers · 3. The number line · 4. FP16 and BF16 · 5. FP8 by hand · 6. Integers ·
 # 7. What quantization does · 8. Per tensor and per channel · 9. Memory · 10. Error against bits · 11. Outliers ·
