@@ -160,6 +160,7 @@ def test_a_scan_shows_and_keeps_everything(scanned: tuple[Path, subprocess.Compl
     names = {path.name for path in (folder / "r").iterdir()}
     assert names == {
         "run.json",
+        "profiles-0.jsonl",
         "records-0.jsonl",
         "measurements.parquet",
         "measurements.csv",
