@@ -8,7 +8,8 @@ function levelled(p) {
   return shownFormats().filter((f) => scaleOf(p, f) > 0 && FORMATS[f].levels?.length > 1);
 }
 
-const scaleOf = (p, f, quantile = 1) => DATA.profiles.scales[(p * F + f) * 3 + quantile];
+// A format without blocks has no scale: its levels are as they are.
+const scaleOf = (p, f, quantile = 1) => (FORMATS[f].spec.includes("@") ? DATA.profiles.scales[(p * F + f) * 3 + quantile] : 1);
 
 function chosenLevels(p) {
   const some = levelled(p);
