@@ -60,7 +60,7 @@ $(ORACLES)/.done: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 test-oracles: $(ORACLES)/.done  ## the tests that compare with other people's packages: torch, bitsandbytes, torchao … (2 GB)
-	@FEWBITS_ORACLES=required $(ORACLES)/bin/python -m pytest -n $(WORKERS) --dist loadfile tests/test_packed_packages.py tests/test_conformance.py tests/test_bench.py
+	@FEWBITS_BROWSER= FEWBITS_ORACLES=required $(ORACLES)/bin/python -m pytest -n $(WORKERS) --dist loadfile tests/test_packed_packages.py tests/test_conformance.py tests/test_bench.py
 
 lint: $(VENV)/.dev  ## ruff: rules and layout
 	$(BIN)/ruff check
@@ -72,13 +72,15 @@ types: $(VENV)/.dev  ## mypy, strict
 layers: $(VENV)/.dev  ## import direction between modules
 	$(BIN)/lint-imports --no-cache
 
-docs: $(VENV)/.dev  ## are the generated pages and the README's output current?
+docs: $(VENV)/.dev  ## are the generated pages, the README's output and the tutorial's notebook current?
 	$(BIN)/python tools/docs.py --check
 	$(BIN)/python tools/readme.py --check
+	$(BIN)/python tools/notebook.py --check
 
 docs-write: $(VENV)/.dev  ## write the generated pages and the README's output again
 	$(BIN)/python tools/docs.py
 	$(BIN)/python tools/readme.py
+	$(BIN)/python tools/notebook.py
 
 bench: $(VENV)/.core  ## the performance contract, measured on this machine and added to bench/history.jsonl
 	@$(BIN)/fewbits bench --history bench/history.jsonl

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -159,6 +160,7 @@ def test_a_scan_shows_and_keeps_everything(scanned: tuple[Path, subprocess.Compl
     names = {path.name for path in (folder / "r").iterdir()}
     assert names == {
         "run.json",
+        "profiles-0.jsonl",
         "records-0.jsonl",
         "measurements.parquet",
         "measurements.csv",
@@ -373,6 +375,15 @@ def test_report_is_made_again_from_records(scanned: tuple[Path, subprocess.Compl
     assert fewbits("report", "r", cwd=folder).stdout == "r/report.html\n"
     assert (folder / "r" / "report.html").stat().st_size > 0
     assert (folder / "r" / "measurements.parquet").exists()
+
+
+def test_runs_are_compared_in_one_page(scanned: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    folder, _ = scanned
+    shutil.copytree(folder / "r", folder / "again")
+    assert fewbits("report", "r", "again", "-o", "both.html", cwd=folder).stdout == "both.html\n"
+    assert "Compare runs" in (folder / "both.html").read_text(encoding="utf-8")
+    assert "r is given twice" in failed(fewbits("report", "r", "./r", cwd=folder, check=2))
+    assert "a report is an .html file" in failed(fewbits("report", "r", "-o", "r.pdf", cwd=folder, check=2))
 
 
 def test_tensors_shows_a_tree_and_reads_no_weights(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -209,12 +210,16 @@ def test_resumed(hub: Hub, name: str, monkeypatch: pytest.MonkeyPatch, capsys: p
     pulled(*plan, code=1)
     line = capsys.readouterr().err
     assert "trouble of its own" in line
-    assert "MB of 6 MB are kept, the same command continues" in line
+    kept = re.search(r"([0-9.]+) MB of 6 MB are kept, the same command continues", line)
+    assert kept
     assert Path(".out.safetensors.part").exists()
     assert not Path("out.safetensors").exists()
     monkeypatch.setattr(type(hub), "fault", original)
+    resumed = hub.sent
     same(pulled(*plan), **{name: WIDE + 1})
-    assert hub.sent - before < 1.4 * WIDE.nbytes
+    assert (
+        hub.sent - resumed < WIDE.nbytes - (float(kept[1]) - 0.1) * 1e6 + 600_000
+    )  # what is kept is not moved again, but for a block
     assert len(hub.paths("GET")) > asked
     assert not list(Path().glob(".out*"))
 

@@ -8,19 +8,18 @@ import re
 from pathlib import Path
 from typing import Any
 
-import polars
+import numpy as np
 import pytest
 
 import canned
-from canned.pages import HOSTILE, Page
-from fewbits import figures, metrics
+from canned.pages import HOSTILE, Page, payload_of
+from fewbits import metrics
 from fewbits.errors import FewbitsError
 from fewbits.figures import libraries
+from fewbits.figures.axes import axis_of
 from fewbits.figures.script import json_script
 from fewbits.report import write_report
 from fewbits.report.answer import answer
-from fewbits.report.compact import columnar
-from fewbits.report.content import collect
 from fewbits.report.groups import layer_name
 from fewbits.scan import Summary
 
@@ -44,15 +43,14 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_report(directory)
 
 
-def data_of(html: str) -> dict[str, Any]:
-    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.DOTALL)
-    assert found
-    return dict(json.loads(found[1]))
+def cells_of(data: dict[str, Any], name: str, run: int = 0) -> Any:
+    """A metric of a run, tensors × formats."""
+    return data["runs"][run]["tensors"]["metrics"][name].reshape(len(data["tensors"]["name"]), len(data["formats"]))
 
 
-def unpacked(table: dict[str, Any]) -> dict[str, list[Any]]:
-    """Columns as the page reads them."""
-    return {name: c if isinstance(c, list) else [c["values"][i] for i in c["at"]] for name, c in table.items()}
+def place(data: dict[str, Any], tensor: str, format: str) -> tuple[int, int]:
+    """Where a measurement stands."""
+    return data["tensors"]["name"].index(tensor), [row["format"] for row in data["formats"]].index(format)
 
 
 def words(html: str) -> str:
@@ -95,50 +93,60 @@ def test_bits_that_count_as_equal_are_within_the_budget() -> None:
     assert found.best["format"] == "nvfp4"
 
 
-def test_merged_rows_are_metrics_of_merged_sums(run: Path, html: str) -> None:
+def test_merged_rows_are_metrics_of_merged_sums(html: str) -> None:
     records = [record for record in canned.records(canned.tensors(3)) if record.format == "mxfp4"]
-    data = data_of(html)
-    (everything,) = [row for row in data["all"] if row["format"] == "mxfp4"]
+    data = payload_of(html)
+    groups = data["runs"][0]["groups"]
+    f = [row["format"] for row in data["formats"]].index("mxfp4")
     signal = metrics.merge([record.signal for record in records])
     error = metrics.merge([record.error for record in records])
-    assert everything["sqnr_db"] == pytest.approx(metrics.compute(signal, error)[0]["sqnr_db"])
+    values = metrics.compute(signal, error)[0]
+    assert groups["all"]["metrics"]["sqnr_db"][f] == pytest.approx(values["sqnr_db"], rel=1e-5)
+    assert 1 - groups["all"]["metrics"]["pcc"][f] == pytest.approx(values["pcc"], rel=1e-6)
     layer = [record for record in records if ".layer.1." in record.tensor]
-    (merged,) = [row for row in data["layers"] if row["tensor"] == "encoder.layer.1" and row["format"] == "mxfp4"]
+    at = groups["layers"]["name"].index("encoder.layer.1") * len(data["formats"]) + f
     energy = sum(record.signal["sum_sq"] for record in layer)
-    assert merged["sqnr_db"] == pytest.approx(10 * math.log10(energy / sum(r.error["err_sq"] for r in layer)))
-    assert merged["shape"] == [sum(math.prod(record.shape) for record in layer)]
-    assert {row["tensor"] for row in data["roles"]} >= {"query", "embeddings.word_embeddings"} or data["roles"]
+    ratio = energy / sum(record.error["err_sq"] for record in layer)
+    assert groups["layers"]["metrics"]["sqnr_db"][at] == pytest.approx(10 * math.log10(ratio), rel=1e-5)
+    assert groups["layers"]["bits"][at] == pytest.approx(4.25)
+    assert {"query", "word_embeddings"} <= set(groups["roles"]["name"])
 
 
-def test_the_table_is_all_there(run: Path, html: str) -> None:
-    table = data_of(html)["table"]
-    found = unpacked(table)
-    assert len(found["tensor"]) == len(canned.tensors(3)) * len(canned.FORMATS)
-    place = next(
-        i
-        for i, pair in enumerate(zip(found["tensor"], found["format"], strict=True))
-        if pair == ("pooler.dense.weight", "bfp8")
-    )
-    (record,) = [r for r in canned.records([("pooler.dense.weight", (384, 384))]) if r.format == "bfp8"]
-    values = metrics.compute(record.signal, record.error)[0]
-    assert found["sqnr_db"][place] == pytest.approx(values["sqnr_db"], rel=1e-6)
-    assert found["shape"][place] == [384, 384]
-    exact = next(i for i, name in enumerate(found["format"]) if name == "fp32")
-    assert found["sqnr_db"][exact] is None
-    assert "sqnr_db:inf" in found["flags"][exact]
+def test_every_measurement_is_there(html: str) -> None:
+    data = payload_of(html)
+    shape = len(canned.tensors(3)), len(canned.FORMATS)
+    assert (len(data["tensors"]["name"]), len(data["formats"])) == shape
+    for record in canned.records(canned.tensors(3)):
+        at = place(data, record.tensor, record.format)
+        values, flags = metrics.compute(record.signal, record.error)
+        for name, value in values.items():
+            stored = cells_of(data, name)[at]
+            if value is None:
+                assert np.isposinf(stored) if f"{name}:inf" in flags else np.isnan(stored), (record.tensor, name)
+            elif axis_of(name).kind == "nines":
+                assert stored == pytest.approx(1 - value, rel=1e-5, abs=1e-12)
+            else:
+                assert stored == pytest.approx(value, rel=1e-5)
+    tensors = data["tensors"]
+    t = tensors["name"].index("pooler.dense.weight")
+    assert tensors["shape"]["values"][tensors["shape"]["at"][t]] == "384×384"
+    assert tensors["weights"][t] == 384 * 384
 
 
-def test_charts_of_the_page_are_those_of_the_whole_table(run: Path) -> None:
-    """The page draws with scales made from a few rows; they are those of all rows."""
-    from fewbits import run as runs
-
-    whole = runs.table(run)
-    specs = collect(run).data["specs"]
-    for name in (metric.name for metric in metrics.METRICS):
-        for key, options in (("heat_map", {}), ("heat_map_relative", {"relative": True}), ("tensor_formats", {})):
-            figure = key.removesuffix("_relative")
-            full = figures.draw(figure, whole, name, **(options | ({"values": True} if figure == "heat_map" else {})))
-            assert specs[name][key] == {**full, "data": {"name": "table"}}, (name, key)
+def test_two_runs_share_their_places(run: Path, tmp_path: Path) -> None:
+    """Formats that one run lacks are not measured there; tensors are one list."""
+    names = [*canned.tensors(1), ("extra.weight", (8, 32))]
+    other = canned.run(tmp_path / "other", canned.records(names, canned.FORMATS[4:7]))
+    page = write_report(run, other)
+    data = payload_of(page.read_text(encoding="utf-8"))
+    assert page == run / "comparison.html"
+    page.unlink()
+    assert [found["name"] for found in data["runs"]] == [run.name, "other"]
+    assert "extra.weight" in data["tensors"]["name"]
+    bits = [found["tensors"]["bits"].reshape(-1, len(data["formats"])) for found in data["runs"]]
+    assert np.isfinite(bits[0]).sum() == len(canned.tensors(3)) * len(canned.FORMATS)
+    assert np.isfinite(bits[1]).sum() == len(names) * 3
+    assert np.isnan(bits[0][data["tensors"]["name"].index("extra.weight")]).all()
 
 
 def test_provenance(run: Path, html: str) -> None:
@@ -160,7 +168,8 @@ def test_one_file_and_nothing_from_outside(html: str) -> None:
     page = Page(html)
     for tag, attributes in page.tags:
         assert tag not in ("link", "iframe", "object", "embed", "base", "img")
-        assert not {"src", "href", "action", "srcset", "background"} & set(attributes)
+        assert not {"src", "action", "srcset", "background"} & set(attributes)
+        assert (attributes.get("href") or "#").startswith("#")
         assert not [name for name in attributes if name.startswith("on")]
     policy = next(
         a["content"] for t, a in page.tags if t == "meta" and a.get("http-equiv") == "Content-Security-Policy"
@@ -189,7 +198,7 @@ def test_hostile_names_are_text(hostile: Path) -> None:
     page = Page(html)
     plain = Page(write_report_of_plain(hostile))
     assert [tag for tag, _ in page.tags] == [tag for tag, _ in plain.tags]
-    assert set(data_of(html)["table"]["tensor"]["values"]) == set(HOSTILE)
+    assert set(payload_of(html)["tensors"]["name"]) == set(HOSTILE)
     assert HOSTILE[0] in page.text
 
 
@@ -216,7 +225,7 @@ def test_json_has_no_infinities() -> None:
 
 
 def test_written_where_asked(run: Path, tmp_path: Path) -> None:
-    assert write_report(run, tmp_path / "new" / "r.html") == tmp_path / "new" / "r.html"
+    assert write_report(run, out=tmp_path / "new" / "r.html") == tmp_path / "new" / "r.html"
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["r.html"]
 
 
@@ -254,16 +263,6 @@ def test_notes(tmp_path: Path) -> None:
     text = words(write_report(canned.run(tmp_path / "run", [*strange, bad])).read_text(encoding="utf-8"))
     assert "1 tensors were measured on a sample of their rows" in text
     assert "1 tensors hold NaN or infinite values" in text
-
-
-def test_columnar_keeps_every_value() -> None:
-    table = polars.DataFrame(
-        {"a": ["x", "y", "x", None], "b": [1.5, None, 0.1, 2.0], "c": [[1], [], [1], None], "d": [1, 2, None, 1]}
-    )
-    compact = columnar(table)
-    back = unpacked(compact)
-    assert back == table.to_dict(as_series=False)
-    assert compact["a"]["values"] == ["x", "y", None]
 
 
 def test_layer_names() -> None:

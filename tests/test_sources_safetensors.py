@@ -286,28 +286,31 @@ def test_reads_while_the_file_is_rewritten_are_right_or_refused(tmp_path: Path) 
     path = written(tmp_path, safetensors({"w": np.ones((2000, 100), np.float32)}))
     content = path.read_bytes()
     os.utime(path, ns=(1, 1))  # clocks of file systems tick in milliseconds: two writes may have the same time
-    stop = threading.Event()
+    stop, rewritten = threading.Event(), threading.Event()
 
     def rewrite() -> None:
         while not stop.is_set():
             path.write_bytes(content[: len(content) // 2])
             path.write_bytes(bytes(len(content)))
+            rewritten.set()
+
+    def read(start: int) -> float:
+        try:
+            return float(tensor.read(start, start + 20).min())
+        except SourceError:
+            return -1.0
 
     tensor = open_source(path)["w"]
     writer = threading.Thread(target=rewrite)
     writer.start()
     try:
-        outcomes = set()
-        for start in range(0, 2000, 20):
-            try:
-                outcomes.add(float(tensor.read(start, start + 20).min()))
-            except SourceError:
-                outcomes.add(-1.0)
+        outcomes = {read(start) for start in range(0, 2000, 20)}
+        assert rewritten.wait(60)
+        assert read(0) == -1.0
     finally:
         stop.set()
         writer.join()
     assert outcomes <= {1.0, -1.0}
-    assert -1.0 in outcomes
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

@@ -308,3 +308,15 @@ def test_codes_that_the_format_does_not_have() -> None:
     for line, fields in wrong.items():
         with pytest.raises(DataError, match=line):
             fb.decode(replace(q, **fields))
+
+
+@pytest.mark.parametrize(
+    "spec", ["i4@4-signmax:(dyn8@flat16:f32)", "i2@1-signmax:(nf4lut@flat16:f32+mean)", "i4@8-signmax:(dyn8@16:f32)"]
+)
+@pytest.mark.parametrize("columns", [64, 70])
+def test_scales_of_negative_scales(spec: str, columns: int) -> None:
+    """A signed statistic has a negative target, and so has the scale of its scales; it is no small number for that."""
+    x = array("gauss", (3, columns))
+    y = fb.quantize(x, spec)
+    assert same_bits(y, fb.quantize(x, spec, backend="reference")).all()
+    assert 10 * np.log10((x**2).sum() / ((x - y) ** 2).sum()) > 12

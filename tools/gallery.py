@@ -22,7 +22,7 @@ INTRODUCTION = """\
 
 Every figure of `fewbits.figures`, drawn by `tools/gallery.py` from canned tables: errors are made up and show what a figure looks
 like, not what a format does; bits, values, ranges and memory are those of the formats. A figure is a function of a table with the
-columns named below."""
+columns named below. What they show of real formats is explained in the [tutorial](tutorials/number-formats.ipynb)."""
 
 
 def main(arguments: list[str]) -> int:

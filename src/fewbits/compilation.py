@@ -12,9 +12,21 @@ from typing import Any
 
 import numpy as np
 
-from fewbits.kernels import continued, cpu, exact_mean, fast, general, scales, search_lanes, search_range, sums
+from fewbits.kernels import (
+    continued,
+    cpu,
+    exact_mean,
+    fast,
+    general,
+    histogram,
+    scales,
+    search_lanes,
+    search_range,
+    sums,
+)
 from fewbits.kernels.arithmetic import arguments
 from fewbits.kernels.cache import is_kept
+from fewbits.kernels.lanes import LANES
 from fewbits.plan import Plan, plan
 from fewbits.spec import parse
 
@@ -88,6 +100,10 @@ def _scales() -> None:
         cpu.scale(_some(), plan(parse(spec)))
     cpu.sum_signal(_some())
     cpu.sum_errors(_some(), plan(parse(UNSCALED)))
+    error, scratch = np.empty((1, 2, 8)), np.empty(32)
+    sums.block_errors(_some(), _some(), 1, 32, sums.SQUARED, scratch, np.empty(LANES), error)
+    patterns, counts = _some().reshape(-1).view(np.uint32), np.zeros(histogram.PATTERNS, np.int64)
+    histogram.count_upper_halves(patterns, counts > 0, counts, np.empty_like(patterns))
 
 
 def _general() -> None:
@@ -114,7 +130,17 @@ def _is_cached(dispatcher: Any) -> bool:
 
 
 PARTS: dict[str, tuple[Callable[[], None], tuple[Any, ...]]] = {
-    "scales": (_scales, (scales._store, scales._powers, sums.sum_signal, fast.sum_unscaled_errors)),
+    "scales": (
+        _scales,
+        (
+            scales._store,
+            scales._powers,
+            sums.sum_signal,
+            sums.block_errors,
+            histogram.count_upper_halves,
+            fast.sum_unscaled_errors,
+        ),
+    ),
     "errors": (_errors, (fast.sum_errors,)),
     "general": (_general, (general.reconstruct, sums.sum_errors, continued._add, exact_mean._add)),
     "search": (

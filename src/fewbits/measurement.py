@@ -25,7 +25,7 @@ from fewbits.slabs import Cut, cut, needs_amax, slabs
 from fewbits.tensor import Tensor
 from fewbits.verbs import as_float32, rounded
 
-__all__ = ["Measurement", "measure_tensor"]
+__all__ = ["FEW", "Measurement", "measure_tensor", "pool"]
 
 WARM: set[str] = set()  # formats whose kernels are compiled and loaded in this process
 
@@ -61,25 +61,25 @@ def measure_tensor(
     `progress` gets values × formats newly done. With `rows`, a scale of the whole tensor is that of the rows that are read.
     """
     source = _Source.of(tensor)
-    pool = _pool(max(jobs, 1))
-    spread: Map = map if math.prod(source.shape) <= FEW else pool.map
+    threads = pool(max(jobs, 1))
+    spread: Map = map if math.prod(source.shape) <= FEW else threads.map
     try:
         run = _Run(source, [plan(f) for f in formats], spread, rows, progress or (lambda _: None))
         return run.measurement()
     except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)  # after an interruption nobody waits for a compiler
-        _pool.cache_clear()
+        threads.shutdown(wait=False, cancel_futures=True)  # after an interruption nobody waits for a compiler
+        pool.cache_clear()
         raise
 
 
 @cache
-def _pool(jobs: int) -> ThreadPoolExecutor:
+def pool(jobs: int) -> ThreadPoolExecutor:
     """Threads that are kept from one tensor to the next."""
     return ThreadPoolExecutor(jobs)
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pool.cache_clear)  # a child has none of its parent's threads
+    os.register_at_fork(after_in_child=pool.cache_clear)  # a child has none of its parent's threads
 
 
 @dataclass

@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 # Part of every record's key: raise it when a reconstruction or a sum changes in any bit; old records are made again.
-ARITHMETIC_VERSION = 2
+ARITHMETIC_VERSION = 3
 
 SIGNAL = ("count", "sum", "sum_sq", "sum_abs", "max_abs", "minimum", "maximum", "nan", "inf", "zeros")
 ERROR = ("err", "err_sq", "err_x", "err_abs", "err_max", "zeros_made", "clipped")

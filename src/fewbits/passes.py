@@ -14,12 +14,13 @@ from fewbits.block import Shape, as_matrices
 from fewbits.formats import Format
 from fewbits.kernels import cpu, parts, sums
 from fewbits.kernels.continued import ErrorSum
+from fewbits.metrics import ERROR, SIGNAL
 from fewbits.options import options_of
 from fewbits.plan import Float32, Plan, plan
 from fewbits.slabs import cut, cut_blocks, needs_amax, slabs
 from fewbits.tensorwide import Stream, statistic
 
-__all__ = ["error_sums", "reconstructions"]
+__all__ = ["error_sums", "pair_sums", "reconstructions"]
 
 HELD = 1 << 24  # scales of candidates are held at once for about so many blocks
 
@@ -42,6 +43,14 @@ def error_sums(
         return _only(out)
 
     return list(stream.each(one))
+
+
+def pair_sums(x: Float32, y: Float32) -> tuple[dict[str, float], dict[str, float]]:
+    """(sums of x, sums of y − x) by name, for two arrays that both exist, (rows, columns)."""
+    errors = np.zeros((1, 1, 1, sums.ERRORS))
+    if x.size:
+        sums.sum_errors(x[None], y[None], 0.0, 0, 0, errors)
+    return _named(SIGNAL, cpu.sum_signal(x)), _named(ERROR, errors[0, 0, 0])
 
 
 def reconstructions(
@@ -206,3 +215,7 @@ def _first_least(errors: list[float]) -> int:
 def _only(out: NDArray[np.float64]) -> NDArray[np.float64]:
     total: NDArray[np.float64] = out[0, 0, 0]
     return total
+
+
+def _named(names: tuple[str, ...], values: NDArray[np.float64]) -> dict[str, float]:
+    return dict(zip(names, values.tolist(), strict=True))

@@ -76,11 +76,11 @@ def needs_amax(plan: Plan) -> bool:
     return any(level.block is not None and level.block.kind == "tensor" for level in plan.levels)
 
 
-def slabs(shape: Shape, cut: Cut, ranges: Sequence[Rows] | None = None) -> Iterator[Rows]:
-    """Row ranges of a tensor of `shape` in its (rows, columns) view: over all its rows, or over `ranges` of them."""
+def slabs(shape: Shape, cut: Cut, ranges: Sequence[Rows] | None = None, size: int | None = None) -> Iterator[Rows]:
+    """Row ranges, of about `size` values (`SLAB`), of a tensor of `shape` as (rows, columns): over all its rows, or over `ranges`."""
     matrices, rows, columns = as_matrices(shape)
     total = matrices * rows
-    step = max(total, 1) if cut.whole else cut.rows * max(SLAB // max(cut.rows * columns, 1), 1)
+    step = max(total, 1) if cut.whole else cut.rows * max((size or SLAB) // max(cut.rows * columns, 1), 1)
     spans = [(m * rows, (m + 1) * rows) for m in range(matrices)] if cut.alone else [(0, total)]
     for first, last in spans:
         for low, high in ranges if ranges is not None else [(first, last)]:

@@ -22,7 +22,7 @@ from fewbits.kernels.exact_mean import finite_mean
 from fewbits.plan import Float32, Plan, plan
 from fewbits.transform import LARGEST, hadamard, moved, outlier_mask, restored
 
-__all__ = ["as_array", "as_float32", "as_format", "bits", "decode", "encode", "quantize", "rounded"]
+__all__ = ["as_array", "as_float32", "as_format", "bits", "decode", "encode", "quantize", "rounded", "with_scales"]
 
 NUMBERS = "biuf"
 
@@ -87,6 +87,11 @@ def rounded(x: Float32, plan: Plan, backend: str = "cpu") -> Float32:
     return _Options(x, plan, kernels.backend(backend)).quantize()
 
 
+def with_scales(x: Float32, plan: Plan, known: Float32 | None = None) -> tuple[Float32, Float32 | None]:
+    """`rounded`, and the final scales of blocks: what element values are multiplied by; None without. `known` as in `cpu.quantize`."""
+    return _Options(x, plan, kernels.backend("cpu")).with_scales(known)
+
+
 def as_format(format: str | Format) -> Format:
     """A `Format` from itself, a catalogue name or a spec."""
     return catalog.format(format)
@@ -145,6 +150,23 @@ class _Options:
             values, mean, mask = self._moved()
             y = self.kernels.quantize(np.where(mask, np.float32(np.nan), values), self.plan)
             return restored(self.x, values, y, mask, self._kept(values), f, mean)
+
+    def with_scales(self, known: Float32 | None) -> tuple[Float32, Float32 | None]:
+        f, plan, cpu = self.plan.format, self.plan, self.kernels
+        if not plan.scaled:
+            return self.quantize(), None
+        with np.errstate(all="ignore"):
+            values, mean, mask = self._moved()
+            given = np.ascontiguousarray(np.where(mask, np.float32(np.nan), values) if f.outliers else values)
+            if plan.rule is not None and plan.rule.search:
+                made = cpu.encode(given, plan, known)
+                y, scales = made.values, made.scales.values
+            else:
+                scaled = cpu.scale(given, plan, known)
+                y, scales = cpu.reconstruct(given, plan, scaled), scaled.scales.values
+            if f.options:
+                y = restored(self.x, values, y, mask, self._kept(values), f, mean)
+            return y, scales
 
     def encode(self, shape: tuple[int, ...]) -> Encoded:
         f = self.plan.format

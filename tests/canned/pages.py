@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
+import json
+import re
 from html.parser import HTMLParser
+from typing import Any
+
+import numpy as np
 
 HOSTILE = (
     "</script><script>document.documentElement.dataset.pwned = 1</script>",
@@ -44,3 +51,32 @@ class Page(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.text += "" if self._hidden else data
+
+
+def payload_of(html: str) -> dict[str, Any]:
+    """What a report carries, read as its page reads it: JSON, with numpy arrays in their places."""
+    found = re.search(r'<script type="text/plain" id="payload">([A-Za-z0-9+/=]*)</script>', html)
+    assert found
+    return dict(unpacked(base64.b64decode(found[1])))
+
+
+def unpacked(content: bytes) -> Any:
+    """The tree that `report.payload.pack` made bytes of."""
+    raw = gzip.decompress(content)
+    start = 4 + int.from_bytes(raw[:4], "little")
+
+    def revived(node: Any) -> Any:
+        if isinstance(node, list):
+            return [revived(child) for child in node]
+        if not isinstance(node, dict):
+            return node
+        if "$" not in node:
+            return {key: revived(child) for key, child in node.items()}
+        at, count = start + node["at"], node["n"]
+        assert at % 8 == 0
+        if node["$"] == "f32":  # all first bytes, all second bytes, …
+            planes = np.frombuffer(raw, np.uint8, 4 * count, at).reshape(4, count)
+            return np.ascontiguousarray(planes.T).view("<f4").reshape(-1)
+        return np.frombuffer(raw, {"u8": "<u1", "u16": "<u2", "u32": "<u4"}[node["$"]], count, at)
+
+    return revived(json.loads(raw[4:start]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import polars
@@ -21,6 +22,10 @@ def tables() -> dict[str, polars.DataFrame]:
         "reconstruction_density": density(),
         "row_error": row_error(),
         "outliers": outliers(),
+        "effects": effects(),
+        "row_gain": row_gain(),
+        "bit_sweep": bit_sweep(),
+        "chain_error": chain_error(),
     }
     return {name: polars.DataFrame(rows, infer_schema_length=None) for name, rows in found.items()}
 
@@ -114,3 +119,77 @@ def outliers() -> Rows:
          "normal": math.erfc(t / math.sqrt(2))}
         for t in steps
     ]  # fmt: skip
+
+
+def effects() -> Rows:
+    ranks = [i / 60 for i in range(61)]
+    values = [math.tan(2.6 * (rank - 0.5)) / 3.6 for rank in ranks]
+    steps = {"original": 0.0, "int8": 1 / 127, "int4": 1 / 7}
+    made = {name: [rounded(x, step) if step else x for x in values] for name, step in steps.items()}
+    rows: Rows = [
+        {"part": "sorted", "format": name, "x": rank, "x2": rank, "y": y}
+        for name, found in made.items()
+        for rank, y in zip(ranks, found, strict=True)
+    ]
+    for name, step in list(steps.items())[1:]:
+        edges = [step * (i / 10 - 0.5) for i in range(11)]
+        rows += [
+            {"part": "error", "format": name, "x": a, "x2": b, "y": 0.1 + 0.03 * math.sin(9 * i)}
+            for i, (a, b) in enumerate(pairwise(edges))
+        ]
+        rows += [
+            {"part": "pair", "format": name, "x": x, "x2": x, "y": y} for x, y in zip(values, made[name], strict=True)
+        ]
+    rows += [
+        {"part": "value", "format": "original", "x": i / 25, "x2": (i + 1) / 25, "y": 0.06 * bell(i / 25)}
+        for i in range(-25, 25)
+    ]
+    return rows + [{"part": "level", "format": "int4", "x": i / 7, "x2": i / 7, "y": 0.0} for i in range(-7, 8)]
+
+
+def row_gain() -> Rows:
+    rows: Rows = []
+    for i in range(48):
+        amax = 6 * math.exp(1.3 * math.sin(3.7 * i) - 1)
+        gain = (16.5 / amax) ** 2 * (1 + 0.2 * math.sin(i))
+        rows.append({"row": i, "amax": amax, "format": "int8", "mse": 1.6e-3, "gain": 1.0})
+        rows.append(
+            {
+                "row": i,
+                "amax": amax,
+                "format": "int8-row",
+                "mse": 0.0 if i == 5 else 1.6e-3 / gain,
+                "gain": None if i == 5 else gain,
+            }
+        )
+    return rows
+
+
+def bit_sweep() -> Rows:
+    rows: Rows = []
+    for bits in (2, 3, 4, 6, 8, 12, 16):
+        theory = 20 * math.log10(2 ** (bits - 1) - 1) - 1.7
+        sqnr = theory + (2 if bits == 2 else 0)
+        rows.append(
+            {"bits": bits, "mse": 10 ** (-sqnr / 10), "sqnr_db": sqnr, "theory_db": theory, "compression": 32 / bits}
+        )
+    return rows
+
+
+def chain_error() -> Rows:
+    chains = [
+        [("fp16", 73.7, 73.7), ("fp8-e4m3", 31.5, 31.5), ("int8", 31.3, 41.4), ("fp32", 31.3, None)],
+        [("fp16", 73.7, 73.7), ("fp8-e5m2", 25.6, 25.6), ("int8", 25.6, 41.9), ("fp32", 25.6, None)],
+        [("fp32", None, None), ("int8", 40.3, 40.3)],
+    ]
+    return [
+        {
+            "chain": " → ".join(name for name, _, _ in steps),
+            "step": i,
+            "format": name,
+            "sqnr_db": sqnr,
+            "previous_sqnr_db": alone,
+        }
+        for steps in chains
+        for i, (name, sqnr, alone) in enumerate(steps, 1)
+    ]

@@ -20,7 +20,7 @@ from fewbits.slabs import SLAB
 from fewbits.sources import open_source
 from fewbits.tensor import Tensor
 
-__all__ = ["against_gguf", "against_plain_read", "sparse", "write_safetensors"]
+__all__ = ["Reading", "against_gguf", "against_plain_read", "sparse", "write_safetensors"]
 
 COLUMNS = 4096
 STORED = {"float32": ("F32", 4), "bfloat16": ("BF16", 2)}

@@ -52,6 +52,9 @@ def scan(
     backend: Annotated[
         str, typer.Option("--backend", metavar="cpu|ttnn", help="ttnn: Tenstorrent's package, where it has the format.")
     ] = "cpu",
+    profile: Annotated[
+        bool, typer.Option("--profile/--no-profile", help="Look at some values for the report's pictures of a tensor.")
+    ] = True,
     strict: Annotated[bool, typer.Option("--strict", help="NaN and infinities are an error.")] = False,
     run: Annotated[
         Path | None,
@@ -80,7 +83,9 @@ def scan(
     from fewbits.scan.loop import Options
 
     outputs.check(json, csv)
-    options = Options(jobs=jobs, sample_rows=sample_rows, seed=seed, recompute=recompute, strict=strict)
+    options = Options(
+        jobs=jobs, sample_rows=sample_rows, seed=seed, recompute=recompute, strict=strict, profile=profile
+    )
     request = Request(
         model, " ".join(filters or []), tuple(formats or ()), limit, revision, cache_dir, backend, run, options
     )

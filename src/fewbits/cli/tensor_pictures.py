@@ -142,16 +142,15 @@ def picture(spec: dict[str, Any], path: Path, *, dark: bool = False, show: bool 
 def show_in_browser(spec: dict[str, Any], path: Path) -> None:
     """Open the HTML of a picture: the file itself, or a temporary one that stays."""
     import tempfile
-    import webbrowser
 
     from fewbits import figures
+    from fewbits.cli.browser import open_page
 
     page = path
     if path.suffix.lower() != ".html":
         page = Path(tempfile.mkdtemp(prefix="fewbits-")) / f"{path.stem}.html"
         figures.save(spec, page)
-    if not webbrowser.open(page.resolve().as_uri()):
-        warn(f"no browser could be opened; the page is {page}")
+    open_page(page)
 
 
 def finish(made: int, tensors: int, *, told: bool = True) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from fewbits.kernels import cpu, sums
 from fewbits.metrics import ERROR, SIGNAL, empty, merge
+from fewbits.passes import pair_sums
 from fewbits.slabs import Cut, slabs
 from fewbits.tensor import Tensor
 
@@ -36,19 +37,14 @@ def sum_pair(
 
     def one(span: tuple[int, int]) -> tuple[dict[str, float], dict[str, float], int]:
         a, b = x.read(*span), y.read(*span)
-        errors = np.zeros((1, 1, 1, sums.ERRORS))
-        if a.size:
-            sums.sum_errors(a[None], b[None], 0.0, 0, 0, errors)
+        signal, error = pair_sums(a, b)
         if progress:
             progress(a.size)
-        broken = 0 if np.isfinite(errors).all() else int(np.count_nonzero(np.isfinite(a) & ~np.isfinite(b)))
-        return _named(SIGNAL, cpu.sum_signal(a)), _named(ERROR, errors[0, 0, 0]), broken
+        known = all(math.isfinite(value) for value in error.values())
+        broken = 0 if known else int(np.count_nonzero(np.isfinite(a) & ~np.isfinite(b)))
+        return signal, error, broken
 
     parts = list(mapped(one, spans))
     signal = merge([empty(SIGNAL), *(part[0] for part in parts)])
     error = merge([empty(ERROR), *(part[1] for part in parts)])
     return PairSums(signal, error, sum(part[2] for part in parts))
-
-
-def _named(names: tuple[str, ...], values: np.ndarray) -> dict[str, float]:
-    return dict(zip(names, (float(value) for value in values), strict=True))

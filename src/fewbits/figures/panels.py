@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from fewbits.figures.chart import Chart
 from fewbits.figures.registry import Spec
 from fewbits.figures.style import CONFIG, INK, MUTED, SCHEMA
 
@@ -42,4 +43,4 @@ def _renamed(part: Any, suffix: str) -> Any:
 
 def _joined(how: str, panels: Sequence[Spec], properties: dict[str, Any]) -> Spec:
     own = [_renamed(panel, str(i)) for i, panel in enumerate(panels)]
-    return {"$schema": SCHEMA, "config": CONFIG, "spacing": 24, "resolve": APART, **properties, how: own}
+    return Chart({"$schema": SCHEMA, "config": CONFIG, "spacing": 24, "resolve": APART, **properties, how: own})

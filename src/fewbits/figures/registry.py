@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fewbits import metrics
 from fewbits.errors import UnknownName, UsageError
+from fewbits.figures.chart import Chart
 
 if TYPE_CHECKING:
     import polars
@@ -48,7 +49,7 @@ def register(title: str, needs: tuple[str, ...], *, metric: bool = True) -> Call
     return enter
 
 
-def draw(name: str, table: polars.DataFrame, metric: str = "sqnr_db", **options: Any) -> Spec:
+def draw(name: str, table: polars.DataFrame, metric: str = "sqnr_db", **options: Any) -> Chart:
     """The chart `name` of a table; UnknownName: no such figure or metric, UsageError: the table lacks columns.
 
     `metric` is for figures of measurements; the others have none.
@@ -61,4 +62,6 @@ def draw(name: str, table: polars.DataFrame, metric: str = "sqnr_db", **options:
     needed = (*figure.needs, metric) if figure.metric else figure.needs
     if missing := [column for column in needed if column not in table.columns]:
         raise UsageError(f"figure '{name}' needs the columns {', '.join(missing)}, which the table does not have")
-    return figure.function(table, metric, **options) if figure.metric else figure.function(table, **options)
+    chart = Chart(figure.function(table, metric, **options) if figure.metric else figure.function(table, **options))
+    chart.name = figure.title
+    return chart

@@ -12,7 +12,7 @@ from fewbits.figures.script import json_script
 from fewbits.figures.style import DARK, DARK_GROUND, INK
 from fewbits.table import atomic
 
-__all__ = ["KINDS", "save"]
+__all__ = ["KINDS", "rendered", "save"]
 
 KINDS = (".png", ".svg", ".pdf", ".html", ".json")
 
@@ -56,12 +56,13 @@ def save(chart: Spec, path: Path, *, scale: float = 2.0) -> None:
         raise UsageError(f"cannot write '{path}': the suffix says the kind, one of {', '.join(KINDS)}")
     if not scale > 0:
         raise UsageError(f"the scale of a picture is a positive number, not {scale:g}")
-    content = _content(chart, kind, scale)
+    content = rendered(chart, kind, scale)
     with atomic(path) as file:
         file.write(content)
 
 
-def _content(chart: Spec, kind: str, scale: float) -> bytes:
+def rendered(chart: Spec, kind: str, scale: float) -> bytes:
+    """The bytes of a file of this kind, one of `KINDS`."""
     text = json.dumps(chart, allow_nan=False)
     if kind == ".json":
         return text.encode() + b"\n"

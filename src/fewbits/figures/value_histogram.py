@@ -28,11 +28,12 @@ def value_histogram(table: polars.DataFrame, /) -> Spec:
     most = max([1.0, *(float(max(row["original"], row["reconstructed"])) for row in bins)])
     edges = [row["x"] for row in bins] + [row["x2"] for row in bins] or [0.0, 1.0]
     x = number("x", "value", (min(edges), max(edges)))
+    inside = f"datum.x >= {min(edges)!r} && datum.x <= {max(edges)!r}"
     counts = (LEAST, most * 1.6)
     powers = [10**e for e in range(round(math.log10(counts[1])) + 1)]
     levels = sum(row["part"] == "level" for row in rows)
     ticks = f"ticks: {levels} levels of the typical block" if levels else "too many levels for ticks"
-    clips = [row["x"] for row in rows if row["part"] == "clip"]
+    clips = [row["x"] for row in rows if row["part"] == "clip" and min(edges) <= row["x"] <= max(edges)]
     layers: list[Spec] = [
         {
             "name": "original",
@@ -62,13 +63,13 @@ def value_histogram(table: polars.DataFrame, /) -> Spec:
         },
         {
             "name": "levels",
-            "transform": [{"filter": "datum.part === 'level'"}],
+            "transform": [{"filter": f"datum.part === 'level' && {inside}"}],
             "mark": {"type": "rule", "color": INK, "strokeWidth": 1, **QUIET},
             "encoding": {"x": x, "y": {"value": -2}, "y2": {"value": -11}},
         },
         {
             "name": "clips",
-            "transform": [{"filter": "datum.part === 'clip'"}],
+            "transform": [{"filter": f"datum.part === 'clip' && {inside}"}],
             "mark": {"type": "rule", "color": SERIES[6], "strokeWidth": 1.5, "strokeDash": [5, 3]},
             "encoding": {"x": x, "tooltip": [{"field": "x", "type": "quantitative", "title": "clips at", "format": ".4~g"}]},
         },

@@ -16,7 +16,7 @@ from fewbits.kernels import fast, general, search, sums
 from fewbits.kernels.arithmetic import arguments
 from fewbits.kernels.general import Blocks
 from fewbits.kernels.lanes import LANES
-from fewbits.kernels.reference import Scaler
+from fewbits.kernels.reference import Scaler, at_least
 from fewbits.kernels.rounded import Rounded, Scales
 from fewbits.kernels.scales import level_scaler, scaler
 from fewbits.kernels.searched import searched
@@ -228,7 +228,7 @@ def _reciprocals(grid: Grid, plan: Plan, s: Float32) -> tuple[Float32, Float32]:
     """(factor, divisor): the float32 reciprocal and 1; for a short last flat block 1 and the scale."""
     level = plan.levels[0]
     with np.errstate(all="ignore"):
-        inverse = np.float32(1) / (np.maximum(s, np.float32(level.scale_minimum)) if level.scale_minimum else s)
+        inverse = np.float32(1) / at_least(s, level.scale_minimum)
     factor = np.where(np.isfinite(inverse), inverse, np.float32(0)).astype(np.float32)
     divisor = np.ones_like(factor)
     if level.block is not None and level.block.kind == "flat" and grid.shape[2] % grid.columns:

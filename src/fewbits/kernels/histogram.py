@@ -17,7 +17,7 @@ from fewbits.kernels.arithmetic import OPTIONS
 from fewbits.kernels.lanes import LANES, lane_sum
 from fewbits.plan import Float32, Plan
 
-__all__ = ["PATTERNS", "Histogram", "count_patterns", "covers"]
+__all__ = ["PATTERNS", "Histogram", "count_patterns", "count_upper_halves", "covers"]
 
 PATTERNS = 65536
 LARGEST = np.float32(np.finfo(np.float32).max)
@@ -30,6 +30,20 @@ def count_patterns(patterns, counts):  # type: ignore[no-untyped-def]
     """Add the number of times that each 16-bit pattern occurs in flat `patterns` to counts (65536)."""
     for i in range(patterns.shape[0]):
         counts[patterns[i]] += 1
+
+
+@njit(**OPTIONS)
+def count_upper_halves(patterns, apart, counts, held):  # type: ignore[no-untyped-def]
+    """The same for the upper halves of 32-bit patterns; those whose half is `apart` go to `held` instead: how many."""
+    n = 0
+    for i in range(patterns.shape[0]):
+        half = patterns[i] >> 16
+        if apart[half]:
+            held[n] = patterns[i]
+            n += 1
+        else:
+            counts[half] += 1
+    return n
 
 
 def covers(plan: Plan) -> bool:

@@ -123,12 +123,15 @@ def divide(x: Float32, s: Float32) -> Float32:
 def _divided(x: Float32, s: Float32, level: Level, short: np.ndarray | None) -> Float32:
     if not level.reciprocal:
         return divide(x, s)
-    if level.scale_minimum:
-        s = np.maximum(s, np.float32(level.scale_minimum))
-    inverse = np.float32(1) / s
+    inverse = np.float32(1) / at_least(s, level.scale_minimum)
     inverse = np.where(np.isfinite(inverse), inverse, np.float32(0)).astype(np.float32)
     product = x * inverse
     return product if short is None else np.where(short, divide(x, s), product)
+
+
+def at_least(s: Float32, minimum: float) -> Float32:
+    """Scales to take the reciprocal of: `minimum` in the place of smaller magnitudes; signs stay."""
+    return np.where(np.abs(s) < np.float32(minimum), np.float32(minimum), s)
 
 
 def _short(blocks: Float32, level: Level) -> np.ndarray | None:

@@ -164,7 +164,7 @@ def _store(s, multipliers, target, outer, rows, columns, a, flags, exact, stored
                 whole = given.shape[0] - given.shape[0] % columns if short else given.shape[0]
                 for i in range(given.shape[0]):
                     part = given[i] / target
-                    inverse = np.float32(1) / max(scale[i], minimum)
+                    inverse = np.float32(1) / (minimum if abs(scale[i]) < minimum else scale[i])
                     inverse = inverse if math.isfinite(inverse) else np.float32(0)
                     divided = part / (scale[i] if scale[i] != 0 else np.float32(np.inf))
                     divisor[i] = (part * inverse if i < whole else divided) * times[i]

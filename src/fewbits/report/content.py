@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from fewbits import metrics, run
 from fewbits.errors import FewbitsError
@@ -14,10 +16,14 @@ from fewbits.figures import draw
 from fewbits.figures.axes import axis_of
 from fewbits.figures.rows import natural
 from fewbits.figures.style import DIFFERENCE, HEAT
+from fewbits.profile import Profile
+from fewbits.profile.pieces import block_text, levels
 from fewbits.report.answer import Answer, answer
 from fewbits.report.grid import Cells, dictionary
 from fewbits.report.groups import ALL, Groups
+from fewbits.report.profiles import arrays, importance
 from fewbits.scan.summary import SAME_BITS
+from fewbits.spec import parse
 from fewbits.table import Record
 from fewbits.table.columns import frame
 from fewbits.table.columns import row as row_of
@@ -26,7 +32,7 @@ from fewbits.table.names import layer_of, role_of
 if TYPE_CHECKING:
     import polars
 
-__all__ = ["Content", "Run", "collect"]
+__all__ = ["About", "Content", "Run", "collect"]
 
 FIRST = "sqnr_db"  # the metric that is shown first
 NAMES = tuple(metric.name for metric in metrics.METRICS)
@@ -41,6 +47,7 @@ class About:
     shape: tuple[int, ...]
     dtype: str
     layout: str
+    identity: str
 
 
 @dataclass
@@ -60,13 +67,12 @@ class Run:
         """How many tensors were measured."""
         return len(self.about)
 
-    def take(self, records: Iterable[Record], extremes: Extremes) -> None:
+    def take(self, records: Iterable[Record]) -> None:
         """Take in the records."""
         for record in self.groups.following(records):
             row = row_of(record, sampled=True)
             self.cells.add(row)
-            extremes.add(row)
-            self.about.setdefault(record.tensor, About(record.shape, record.dtype, record.layout))
+            self.about.setdefault(record.tensor, About(record.shape, record.dtype, record.layout, record.identity))
             self.evidence.add(record.evidence)
             for flag in row["flags"] or ():
                 kind, _, value = flag.partition(":")
@@ -101,10 +107,10 @@ class Content:
 
 def collect(directories: Sequence[Path]) -> Content:
     """Read run directories: run.json and the records. FewbitsError when one is none or holds no measurements."""
-    extremes, runs = Extremes(), []
+    runs = []
     for directory, name in zip(directories, _names(directories), strict=True):
         found = Run(name, run.read(directory))
-        found.take(run.current(directory), extremes)
+        found.take(run.current(directory))
         if not found.about:
             raise FewbitsError(f"{directory} has no measurements")
         runs.append(found)
@@ -120,9 +126,27 @@ def collect(directories: Sequence[Path]) -> Content:
         "colors": {"heat": HEAT, "difference": DIFFERENCE},
         "tensors": _tensors({name: about[name] for name in tensors}),
         "runs": [_run(each, tensors, formats) for each in runs],
-        "tensor_formats": _one_tensor(extremes),
     }
+    data["profiles"] = _profiles(directories, runs, data)
     return Content(runs, rankings[0], answer(rankings[0]), _notes(runs), data)
+
+
+def _profiles(directories: Sequence[Path], runs: Sequence[Run], data: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The profile of each tensor in the first run that has one; those that hold most of the error come first."""
+    names, specs = data["tensors"]["name"], [f["spec"] for f in data["formats"]]
+    errors = data["runs"][0]["tensors"]["metrics"]["mse"].reshape(len(names), len(specs))
+    order = importance(errors * np.array(data["tensors"]["weights"], np.float64)[:, None])
+    wanted = [names[at] for at in order]
+
+    def found() -> Iterator[Profile]:
+        seen: set[str] = set()
+        for directory, each in zip(directories, runs, strict=True):
+            left = {name: each.about[name].identity for name in wanted if name in each.about and name not in seen}
+            for profile in run.profiles(directory, left):
+                seen.add(profile.tensor)
+                yield profile
+
+    return arrays(found(), {name: at for at, name in enumerate(names)}, specs)
 
 
 def _names(directories: Sequence[Path]) -> list[str]:
@@ -133,32 +157,6 @@ def _names(directories: Sequence[Path]) -> list[str]:
         if len(set(names)) == len(names):
             return names
     return [f"{path} ({number})" for number, path in enumerate(paths, 1)]
-
-
-class Extremes:
-    """The rows that scales of pictures depend on: every format at its least bits, and the ends of each metric."""
-
-    def __init__(self) -> None:
-        self._axes = [axis_of(name) for name in NAMES]
-        self._formats: dict[str, Row] = {}
-        self._ends: dict[tuple[str, int], tuple[float, Row]] = {}
-
-    def add(self, row: dict[str, Any]) -> None:
-        """Take in a row."""
-        known = self._formats.get(row["format"])
-        if known is None or row["bits"] < known["bits"]:
-            self._formats[row["format"]] = row
-        for axis in self._axes:
-            place = axis.place(row)
-            for sign in (1, -1) if place is not None else ():
-                best = self._ends.get((axis.metric, sign))
-                if best is None or sign * place < best[0]:  # type: ignore[operator]
-                    self._ends[axis.metric, sign] = sign * place, row  # type: ignore[operator]
-
-    def of(self, name: str) -> list[Row]:
-        """What pictures of a metric need."""
-        ends = [self._ends[name, sign][1] for sign in (1, -1) if (name, sign) in self._ends]
-        return [*self._formats.values(), *ends]
 
 
 def _run(found: Run, tensors: Sequence[str], formats: Sequence[Row]) -> dict[str, Any]:
@@ -214,20 +212,22 @@ def _formats(rows: Sequence[Row]) -> list[dict[str, Any]]:
         taken[row["format"]] = taken.get(row["format"], 0) + 1
         if taken[row["format"]] > 1:
             row["format"] = row["spec"]
-    return sorted(found.values(), key=lambda row: row["bits"])
+    return [{**row, **_layout(row["spec"])} for row in sorted(found.values(), key=lambda row: row["bits"])]
+
+
+def _layout(spec: str) -> dict[str, Any]:
+    """What pictures of a tensor say of a format; nothing for a spec that only another version knows."""
+    try:
+        f = parse(spec)
+    except FewbitsError:
+        return {"levels": [], "block": ""}
+    return {"levels": levels(f), "block": block_text(f)}
 
 
 def _accuracy(ranking: Sequence[Row]) -> dict[str, Any]:
     """Accuracy against bits of merged rows, for every metric."""
     everything = _table([{**row, "tensor": ALL, "shape": [int(row["weights"])]} for row in ranking])
     return {name: draw("accuracy_bits", everything, name) for name in NAMES}
-
-
-def _one_tensor(extremes: Extremes) -> dict[str, Any]:
-    """One tensor in every format, for every metric; the page supplies the rows."""
-    return {
-        name: {**draw("tensor_formats", _table(extremes.of(name)), name), "data": {"name": "table"}} for name in NAMES
-    }
 
 
 def _table(rows: Sequence[Row]) -> polars.DataFrame:

@@ -13,12 +13,10 @@ from fewbits import metrics
 from fewbits.scan import Summary
 from fewbits.scan.summary import scaled
 from fewbits.table import Record, role_of
-from fewbits.table.names import layer_of
 
-__all__ = ["ALL", "Groups", "Merged", "cell_name", "layer_name"]
+__all__ = ["ALL", "Groups", "Merged", "layer_name"]
 
 ALL = "(all)"
-CELLS = "cells"
 NUMBER = re.compile(r"[0-9]{1,9}")
 
 
@@ -69,10 +67,9 @@ class Groups:
             yield record
 
     def merged(self) -> dict[str, list[dict[str, Any]]]:
-        """For each kind of group, one row for each group and format; a cell of one tensor is that tensor."""
+        """For each kind of group, one row for each group and format."""
         return {
-            group: [merged.row(name) for (name, _), merged in found.items() if merged.tensors > 1 or group != CELLS]
-            for group, found in self._groups.items()
+            group: [merged.row(name) for (name, _), merged in found.items()] for group, found in self._groups.items()
         }
 
 
@@ -88,10 +85,4 @@ def layer_name(tensor: str) -> str:
     return ".".join(parts[: numbers[0] + 1]) if numbers else role_of(tensor)
 
 
-def cell_name(tensor: str) -> str:
-    """Layer index and role, a line break between them: where a tensor stands in the map of layers × roles."""
-    layer = layer_of(tensor)
-    return f"{'' if layer is None else layer}\n{role_of(tensor)}"
-
-
-GROUPS: dict[str, Callable[[str], str]] = {"layers": layer_name, "roles": role_of, CELLS: cell_name}
+GROUPS: dict[str, Callable[[str], str]] = {"layers": layer_name, "roles": role_of}

@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fewbits import metrics
 from fewbits.figures.libraries import libraries
+from fewbits.figures.style import DARK, SERIES
 from fewbits.report import filters
-from fewbits.report.content import Content
+from fewbits.report.content import Content, Run
 from fewbits.report.payload import pack
 
 if TYPE_CHECKING:
@@ -18,17 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["render"]
 
-SCRIPTS = (
-    "payload.js",
-    "state.js",
-    "words.js",
-    "accuracy.js",
-    "heat.js",
-    "table.js",
-    "tensor.js",
-    "compare.js",
-    "page.js",
-)
+# In the order in which a reader understands them; all share one scope, and main.js starts.
+SCRIPTS = ("decode", "text", "model", "query", "state", "order", "sheet", "colour", "plot", "controls", "overview", "vega",
+           "heat", "tensors", "tensor", "histogram", "blocks", "measurements", "compare", "main")  # fmt: skip
 # What the templates ask for; a run that another version wrote may lack some of it.
 FACTS = ("model", "uri", "revision", "files", "filter", "limit", "selection", "backend", "sample_rows", "seed",
          "arithmetic", "versions", "hashes", "machine", "created", "updated", "commands")  # fmt: skip
@@ -43,14 +36,28 @@ def render(content: Content) -> str:
     page = _environment().get_template("page.html.j2")
     return page.render(
         content=content,
-        facts=dict.fromkeys(FACTS) | dict(content.facts),
+        facts=_facts(content.runs[0]),
+        run_facts=_facts,
         evidence=", ".join(EVIDENCE.get(level, level) for level in content.evidence),
         metrics=metrics.METRICS,
+        palette=Markup(_palette()),
         style=Markup(assets.joinpath("page.css").read_text(encoding="utf-8")),
-        scripts=[Markup(assets.joinpath(name).read_text(encoding="utf-8")) for name in SCRIPTS],
+        scripts=[Markup(assets.joinpath(f"{name}.js").read_text(encoding="utf-8")) for name in SCRIPTS],
         libraries=Markup(libraries()),
         payload=base64.b64encode(pack(content.data)).decode("ascii"),
     )
+
+
+def _facts(run: Run) -> dict[str, Any]:
+    """What run.json says; None for what an older one does not say."""
+    return dict.fromkeys(FACTS) | dict(run.facts)
+
+
+def _palette() -> str:
+    """Colours of series, as custom properties of the page."""
+    themes = {"light": SERIES, "dark": [DARK[colour] for colour in SERIES]}
+    rules = {name: "; ".join(f"--s{i}: {c}" for i, c in enumerate(colours)) for name, colours in themes.items()}
+    return f":root {{ {rules['light']} }}\n@media screen and (prefers-color-scheme: dark) {{ :root {{ {rules['dark']} }} }}"
 
 
 @cache

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["pack", "rounded", "smallest"]
+__all__ = ["KEPT", "pack", "rounded", "smallest"]
 
 ALIGNED = 8
 TYPES = {np.dtype("u1"): "u8", np.dtype("<u2"): "u16", np.dtype("<u4"): "u32"}
@@ -28,10 +28,10 @@ def pack(tree: Any) -> bytes:
     return gzip.compress(b"".join([len(head).to_bytes(4, "little"), head, *parts]), 6, mtime=0)
 
 
-def rounded(values: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
-    """float32 with 18 significant bits, ties away from zero: the rest of a number nobody reads, and it cannot be compressed."""
+def rounded(values: NDArray[np.floating[Any]], kept: int = KEPT) -> NDArray[np.float32]:
+    """float32 with 18 (or `kept`) significant bits, ties away from zero: the rest of a number nobody reads, and it cannot be compressed."""
     found = np.ascontiguousarray(values, np.float32)
-    bits, drop = found.view(np.uint32), np.uint32(24 - KEPT)
+    bits, drop = found.view(np.uint32), np.uint32(24 - kept)
     half = np.uint32(1) << (drop - np.uint32(1))
     moved = (bits + half) >> drop << drop
     return np.where(np.isfinite(found), moved, bits).astype(np.uint32).view(np.float32)

@@ -11,7 +11,9 @@ from types import TracebackType
 from typing import Any
 
 from fewbits.errors import DataError, FewbitsError
+from fewbits.profile import Profile
 from fewbits.run import provenance
+from fewbits.run.profiles import Covered
 from fewbits.run.records import Appender, Place, lines, lock_directory, record_at, record_files, written
 from fewbits.table import Record
 
@@ -49,6 +51,7 @@ class RunDirectory:
         self._places: dict[str, Place] = {}
         self._read: dict[Path, int] = {}
         self._newest: dict[str, tuple[float, str]] = {}
+        self._covered = Covered(path)
         self.refresh()
 
     def __enter__(self) -> RunDirectory:
@@ -79,6 +82,7 @@ class RunDirectory:
                 self._note(str(data.get("tensor")), written(data), str(data.get("identity")))
                 start = place.start + place.length + 1
             self._read[path] = start
+        self._covered.refresh()
 
     def get(self, key: str) -> Record | None:
         """The measurement of that key, or None."""
@@ -97,6 +101,15 @@ class RunDirectory:
     def identity(self, tensor: str) -> str:
         """The identity in the newest record of a tensor of that name, "" when there is none: its bytes that count."""
         return self._newest.get(tensor, (0.0, ""))[1]
+
+    def profiled(self, key: str) -> frozenset[str]:
+        """The specs that the profile of a key covers."""
+        return self._covered.of(key)
+
+    def append_profile(self, profile: Profile) -> None:
+        """Keep a profile."""
+        self._appender.append_profile(profile)
+        self._covered.add(profile)
 
     def _note(self, tensor: str, time: float, identity: str) -> None:
         if tensor not in self._newest or self._newest[tensor][0] <= time:

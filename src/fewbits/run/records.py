@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fewbits.errors import DataError, FewbitsError
+from fewbits.profile import Profile
 from fewbits.table import Record
 
 if sys.platform != "win32":
@@ -28,18 +29,44 @@ class Place(NamedTuple):
 
 
 class Appender:
-    """A file of records that this process alone appends to: whole lines or, after a failure, nothing."""
+    """The files of this process alone, one of records and one of profiles. The lock on the first is that of both."""
 
     def __init__(self, directory: Path) -> None:
-        self.path, self._descriptor = _claim(directory)
-        self.worker = self.path.stem.removeprefix("records-")
-        size = os.fstat(self._descriptor).st_size
-        if size and _last_byte(self._descriptor, size) != b"\n":
-            os.write(self._descriptor, b"\n")  # a torn line stays alone on its line and is ignored
+        path, descriptor = _claim(directory)
+        self.worker = path.stem.removeprefix("records-")
+        self._records = _Lines(path, descriptor)
+        self._profiles: _Lines | None = None
 
     def append(self, records: Sequence[Record]) -> list[Place]:
         """Write the records; FewbitsError when the disk is full, and then the file is as it was before."""
-        encoded = [record.to_json().encode() + b"\n" for record in records]
+        return self._records.append([record.to_json() for record in records])
+
+    def append_profile(self, profile: Profile) -> None:
+        """Write a profile, as records are written."""
+        if self._profiles is None:
+            path = self._records.path.with_name(f"profiles-{self.worker}.jsonl")
+            self._profiles = _Lines(path, os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666))
+        self._profiles.append([profile.to_json()])
+
+    def close(self) -> None:
+        """Flush to the disk and let the files go, without complaint: called also after a failure."""
+        if self._profiles is not None:
+            self._profiles.close()
+        self._records.close()
+
+
+class _Lines:
+    """A file of lines that is appended to: whole lines or, after a failure, nothing."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path, self._descriptor = path, descriptor
+        size = os.fstat(descriptor).st_size
+        if size and _last_byte(descriptor, size) != b"\n":
+            os.write(descriptor, b"\n")  # a torn line stays alone on its line and is ignored
+
+    def append(self, texts: Sequence[str]) -> list[Place]:
+        """Write lines; their places."""
+        encoded = [text.encode() + b"\n" for text in texts]
         start = os.fstat(self._descriptor).st_size
         try:
             _write_all(self._descriptor, b"".join(encoded))
@@ -53,7 +80,7 @@ class Appender:
         return places
 
     def close(self) -> None:
-        """Flush to the disk and let the file go, without complaint: called also after a failure."""
+        """Flush to the disk and let the file go; an empty one is removed."""
         if self._descriptor >= 0:
             with suppress(OSError):
                 os.fsync(self._descriptor)
@@ -76,7 +103,7 @@ def lines(path: Path, start: int = 0) -> Iterator[tuple[Place, dict[str, object]
             if line.endswith(b"\n"):
                 try:
                     data = json.loads(line)
-                except ValueError:
+                except (ValueError, RecursionError):
                     data = None
                 if isinstance(data, dict) and isinstance(data.get("key"), str):
                     yield Place(path, start, len(line) - 1), data

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,14 +15,16 @@ from fewbits.errors import SourceError, UsageError
 from fewbits.formats import Format
 from fewbits.run import RunDirectory, default_path, derive
 from fewbits.scan import ttnn
-from fewbits.scan.loop import Measured, Measurer, Options, keys, scan
+from fewbits.scan.loop import Measured, Measurer, Options, Rows, keys, scan
 
 if TYPE_CHECKING:
     from fewbits.measurement import Measurement
+    from fewbits.profile import Profile
     from fewbits.sources import Source
+    from fewbits.table import Record
     from fewbits.tensor import Tensor
 
-__all__ = ["BACKENDS", "Job", "Request", "measure_cpu"]
+__all__ = ["BACKENDS", "Job", "Request", "measure_cpu", "profile_cpu"]
 
 BACKENDS = ("cpu", "ttnn")
 
@@ -104,6 +107,7 @@ class Job:
                 backend_of=self.backend_of,
                 options=self.request.options,
                 progress=progress,
+                profiler=profile_cpu,
             )
 
     def derive(self) -> None:
@@ -158,3 +162,18 @@ def measure_cpu(
     from fewbits.measurement import measure_tensor
 
     return measure_tensor(tensor, formats, jobs=jobs, rows=rows, progress=progress)
+
+
+def profile_cpu(
+    tensor: Tensor, measured: Sequence[tuple[Format, Record, Rows | None]], *, sampling: str, jobs: int
+) -> Profile:
+    """The profile of a tensor; None in it for formats that another backend measured, whose values are not ours."""
+    from fewbits.profile.make import Wanted, profile
+
+    def wanted(f: Format, record: Record, rows: Rows | None) -> Wanted:
+        read = tensor.rows if rows is None else sum(stop - start for start, stop in rows)
+        return Wanted(f, record.signal["max_abs"], record.error["err_sq"] * tensor.rows / max(read, 1), rows)
+
+    ours = [wanted(*each) for each in measured if each[1].backend == "cpu"]
+    made = profile(tensor, ours, sampling=sampling, jobs=jobs)
+    return replace(made, formats={**{str(f): None for f, *_ in measured}, **made.formats}, time=time.time())

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from fewbits import table
 from fewbits.errors import DataError
 from fewbits.formats import Format
+from fewbits.profile import Profile
+from fewbits.profile import key as profile_key
 from fewbits.scan import sample
 from fewbits.table import Record
 from fewbits.tensor import Tensor
 
-__all__ = ["Measured", "Measurer", "Options", "Store", "Sums", "keys", "scan"]
+__all__ = ["Measured", "Measurer", "Options", "Profiler", "Store", "Sums", "keys", "scan"]
 
 Progress = Callable[[int], None]
 Rows = Sequence[tuple[int, int]]
@@ -35,6 +37,12 @@ class Store(Protocol):
 
     def identity(self, tensor: str) -> str:
         """The identity in the newest record of a tensor of that name, "" when there is none."""
+
+    def profiled(self, key: str) -> Container[str]:
+        """The specs that the profile of a key covers."""
+
+    def append_profile(self, profile: Profile) -> None:
+        """Keep a profile."""
 
 
 class Sums(Protocol):
@@ -59,15 +67,25 @@ class Measurer(Protocol):
         """Sums of x and of the errors of `formats` over `rows` (None: all)."""
 
 
+class Profiler(Protocol):
+    """Makes the profile of a tensor from its records, each with its format and the rows that were measured (None: all)."""
+
+    def __call__(
+        self, tensor: Tensor, measured: Sequence[tuple[Format, Record, Rows | None]], *, sampling: str, jobs: int
+    ) -> Profile:
+        """The profile; formats whose records are of another backend are left out of the pictures."""
+
+
 @dataclass(frozen=True)
 class Options:
-    """How to scan: threads, rows to sample (None: all), its seed, measure again, refuse NaN and infinities."""
+    """How to scan: threads, rows to sample (None: all), its seed, measure again, refuse NaN and infinities, make profiles."""
 
     jobs: int = 1
     sample_rows: int | None = None
     seed: int = 0
     recompute: bool = False
     strict: bool = False
+    profile: bool = True
 
 
 @dataclass(frozen=True)
@@ -89,10 +107,12 @@ def scan(
     backend_of: Callable[[Format], str] = lambda _: "cpu",
     options: Options | None = None,
     progress: Progress | None = None,
+    profiler: Profiler | None = None,
 ) -> Iterator[Measured]:
     """Measure formats (as typed, parsed) on tensors; records are kept in `store` before they are handed on.
 
-    `backend_of` says which of `backends` measures a format; `progress` gets weights × formats newly done or found.
+    `backend_of` says which of `backends` measures a format; `progress` gets weights × formats newly done or found;
+    `profiler` makes what pictures need (unless the options say no), of the formats that the tensor's profile lacks.
     """
     options = options or Options()
     for tensor in tensors:
@@ -113,6 +133,8 @@ def scan(
                     store.append(made)
                     known.update((record.spec, record) for record in made)
         records = [replace(known[str(f)], model=model, tensor=tensor.name, format=typed) for typed, f in formats]
+        if profiler and options.profile:
+            _profile(tensor, parts, known, store, profiler, options)
         if options.strict:
             _refuse_nonfinite(max(records, key=lambda r: r.signal["nan"] + r.signal["inf"]))
         yield Measured(tensor, records, cached)
@@ -139,6 +161,22 @@ def _known(store: Store, keys: Mapping[str, str]) -> dict[str, Record]:
         store.refresh()
         found = {spec: record for spec, key in keys.items() if (record := store.get(key))}
     return found
+
+
+def _profile(
+    tensor: Tensor,
+    parts: Sequence[_Part],
+    records: Mapping[str, Record],
+    store: Store,
+    profiler: Profiler,
+    options: Options,
+) -> None:
+    """Make and keep the profile of a tensor in the formats that it is not known in."""
+    sampling = parts[0].sampling
+    known = () if options.recompute else store.profiled(profile_key(tensor.identity, sampling))
+    missing = [(f, records[str(f)], part.rows) for part in parts for _, f in part.formats if str(f) not in known]
+    if missing:
+        store.append_profile(profiler(tensor, missing, sampling=sampling, jobs=options.jobs))
 
 
 def _records(

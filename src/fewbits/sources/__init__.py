@@ -6,6 +6,7 @@ import os
 from urllib.parse import urlsplit
 
 from fewbits.errors import SourceError, kind_of
+from fewbits.sources.array import tensor_of
 from fewbits.sources.containers import SUFFIXES
 from fewbits.sources.file import shown
 from fewbits.sources.fsspec_file import is_fsspec, open_fsspec
@@ -18,7 +19,7 @@ from fewbits.sources.source import Source
 from fewbits.sources.synthetic import SCHEME, open_synthetic
 from fewbits.sources.url import is_file_url, open_url
 
-__all__ = ["Source", "matches", "open_source", "select"]
+__all__ = ["Source", "matches", "open_source", "select", "tensor_of"]
 
 ALLOWED = (
     "a file or folder of tensors (safetensors, GGUF, torch, numpy, ONNX), org/name, hf://org/name@revision, "
