@@ -15,8 +15,12 @@ from fewbits import catalog, figures, memory, table
 from fewbits.bench.row import Row
 from fewbits.explain import bit_rows, number_line, properties, relative_error
 from fewbits.measurement import measure_tensor
+from fewbits.pictures.bit_sweep import bit_sweep
+from fewbits.pictures.chain import chain
 from fewbits.pictures.curve import DEFAULT, curve
 from fewbits.pictures.distribution import distribution
+from fewbits.pictures.effects import effects
+from fewbits.pictures.row_gain import row_gain
 from fewbits.pictures.transfer import transfer
 from fewbits.scan import Summary
 from fewbits.sources import open_source
@@ -25,7 +29,7 @@ __all__ = ["rendering", "tables"]
 
 MUST = 1000.0  # ms, after the first picture of a process
 TENSOR = "encoder.layer.5.output.dense.weight"
-SEVEN = ("fp32", "fp16", "bf16", "fp8-e4m3", "fp8-e5m2", "i8", "i4")
+SEVEN = ("fp32", "fp16", "bf16", "fp8-e4m3", "fp8-e5m2", "int8", "int4")
 
 
 def rendering() -> Iterator[Row]:
@@ -63,6 +67,10 @@ def tables() -> dict[str, polars.DataFrame]:
         "memory_bars": fits,
         "fit_map": fits,
         "accuracy_bits": summary.rows(),
+        "bit_sweep": bit_sweep(tensor),
+        "chain_error": chain(tensor.read(0, tensor.shape[0]), types),
+        "effects": effects(tensor, types[-2:]),
+        "row_gain": row_gain(tensor, catalog.resolve(["int8", "int8-row"])),
         "methods": [row | {"gap": _gap(row)} for row in summary.rows()],
     }
     made = {name: polars.DataFrame(own, infer_schema_length=None) for name, own in rows.items()}

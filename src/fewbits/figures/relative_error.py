@@ -91,7 +91,10 @@ def relative_error(table: polars.DataFrame, /) -> Spec:
             "encoding": {"x": x, "y": {**y, "field": "worst"}, "color": color},
         },
     ]
-    upper = styled(rows, layers, width=WIDTH, height=HEIGHT)
+    lines = [
+        {key: row[key] for key in ("format", "x", "error", "worst")} for row in rows
+    ]  # a page carries no more than it draws
+    upper = styled(lines, layers, width=WIDTH, height=HEIGHT)
     return stacked([upper, _strip(parts, formats, x)])
 
 
