@@ -434,7 +434,7 @@ def test_explain_goes_step_by_step(tmp_path: Path) -> None:
     shown = fewbits("explain", "nvfp4", cwd=tmp_path).stdout
     assert "s ee m, bias 1" in shown
     assert "0111 6" in shown
-    assert "stored scale 1 = 448 × 0.002232143" in fewbits("explain", "nvfp4", "6", cwd=tmp_path).stdout
+    assert "1  e4m3 01111110  = 448 × 0.002232143\n" in fewbits("explain", "nvfp4", "6", cwd=tmp_path).stdout
     assert fewbits("explain", "nvfp4", "nan", "-inf", "3", cwd=tmp_path).stdout.splitlines()[-2].split() == [
         *("-inf", "–", "–", "–", "–", "–", "-inf", "–")
     ]

@@ -129,6 +129,17 @@ def test_codes_are_those_that_encode_stores(name: str) -> None:
         assert not any("nan" in str(fact) for fact in facts)
 
 
+@pytest.mark.parametrize("values", [[0.0, -0.0], [1e-45], [3e38, -3e38], [float("nan"), 1.0], [float("inf")]], ids=str)
+def test_odd_blocks_have_a_walk_too(values: list[float]) -> None:
+    for row in catalog.rows():
+        f = row.format
+        if not f.block or f.hadamard or f.outliers or f.mean:
+            continue
+        rows = steps(values, f)
+        for block in {found["block"] for found in rows} - {None}:
+            assert all(str(fact).startswith(fact.what) for fact in walk(rows, block, f)), row.name
+
+
 def codes(stored: Any) -> list[int]:
     """The codes of scales in the order of their blocks; of float32 their bits."""
     if isinstance(stored, Encoded):

@@ -44,7 +44,8 @@ def steps(values: Sequence[float], f: Format) -> list[dict[str, Any]]:
     p = plan(f)
     finite = np.where(np.isfinite(x), x, np.float32(np.nan))
     made = reference.encode(finite, p)
-    columns = _columns(finite, p, made) if p.scaled else {}
+    with np.errstate(over="ignore"):
+        columns = _columns(finite, p, made) if p.scaled else {}
     e = f.element
     values_of_element = np.array(e.values if 0 < e.bits <= 16 else (), np.float64)
     stored = (
