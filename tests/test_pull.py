@@ -215,11 +215,11 @@ def test_resumed(hub: Hub, name: str, monkeypatch: pytest.MonkeyPatch, capsys: p
     assert Path(".out.safetensors.part").exists()
     assert not Path("out.safetensors").exists()
     monkeypatch.setattr(type(hub), "fault", original)
-    resumed = hub.sent
     same(pulled(*plan), **{name: WIDE + 1})
-    assert (
-        hub.sent - resumed < WIDE.nbytes - (float(kept[1]) - 0.1) * 1e6 + 600_000
-    )  # what is kept is not moved again, but for a block
+    # What is kept is not moved again, but for a block. The command's own figure: threads of the first run may still be trying.
+    moved = re.search(r"moved +([0-9.]+) MB", capsys.readouterr().out)
+    assert moved
+    assert float(moved[1]) - 0.5 < WIDE.nbytes / 1e6 - (float(kept[1]) - 0.1) + 0.6
     assert len(hub.paths("GET")) > asked
     assert not list(Path().glob(".out*"))
 
