@@ -307,9 +307,8 @@ def test_two_scans_at_once(tmp_path: Path) -> None:
 def test_a_file_that_shrinks_while_it_is_read(tmp_path: Path) -> None:
     model = many(tmp_path, 200, 256)
     with start("scan", model, "-o", "r", *SLOW, cwd=tmp_path) as process:
-        wait_for_records(
-            tmp_path / "r", 18, process
-        )  # the profile of a tensor comes after its records: the first tensor is done when the second has some
+        # the profile of a tensor comes after its records: the first tensor is done when the second has some
+        wait_for_records(tmp_path / "r", 18, process)
         os.truncate(model, model.stat().st_size // 2)
         _, errors = process.communicate(timeout=300)
     assert process.returncode == 1
